@@ -1,0 +1,1 @@
+"""Autoencoders: video to normalised latents and back."""

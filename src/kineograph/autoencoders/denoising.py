@@ -1,0 +1,354 @@
+"""LTX-Video's autoencoder, whose decoder also takes the last step of denoising.
+
+32 x 32 pixels of 8 frames become one latent. So strong a compression loses detail, and the
+decoder has to make it up: it is told how noisy its latents are, and it may add noise of its
+own between its convolutions (HaCohen et al., LTX-Video, 2501.00103, 2.1). The encoder
+is causal, so that a picture is the first latent frame of its clip; the decoder looks both ways.
+
+Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kineograph.autoencoders.coding import as_posterior, refuse_others
+from kineograph.autoencoders.denoising_blocks import (
+    Half,
+    Moment,
+    pixel_norm,
+    shift_and_scale,
+    time_table,
+)
+from kineograph.autoencoders.denoising_stages import (
+    Attended,
+    Folded,
+    Residuals,
+    Strided,
+    Transition,
+    Unfolded,
+)
+from kineograph.autoencoders.tiled import Cells, Tiling, decode_in_tiles, encode_in_tiles
+from kineograph.errors import ConfigError
+from kineograph.nn.centred import CentredConv
+from kineograph.nn.conv import CausalConv
+from kineograph.nn.embed import NumberEmbedding
+from kineograph.types import Draws, Legal, Posterior, Reconstruction
+
+Down = Residuals | Transition | Strided | Folded
+Up = Residuals | Attended | Transition | Unfolded
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoisingConfig:
+    """A denoising autoencoder; the defaults are the one of LTX-Video 0.9.5 and later.
+
+    encoder, decoder: stages in the order that data takes.
+    encoder_base, decoder_base: width in front of the first stage.
+    borders: what convolutions see beside a frame: zeros, or its outermost pixels again.
+    variance: one log-variance for all channels of a latent, or one for each.
+    timed: the decoder is told the time of its latents.
+    decode_time, decode_noise: that time when generating, in [0, 1], and how much of the
+        latents is replaced by noise before (for a timed decoder).
+    train_time: largest time in training (paper: 0.2).
+    """
+
+    kind: Literal["denoising"] = "denoising"
+    latent_channels: int = 128
+    patch: int = 4
+    encoder_base: int = 128
+    encoder: tuple[Down, ...] = (
+        Residuals(blocks=4),
+        Folded(stride=(1, 2, 2), channels=256),
+        Residuals(blocks=6),
+        Folded(stride=(2, 1, 1), channels=512),
+        Residuals(blocks=6),
+        Folded(channels=1024),
+        Residuals(blocks=2),
+        Folded(channels=2048),
+        Residuals(blocks=2),
+    )
+    decoder_base: int = 1024
+    decoder: tuple[Up, ...] = (
+        Residuals(blocks=5),
+        Unfolded(channels=512, straight=True),
+        Residuals(blocks=5),
+        Unfolded(channels=256, straight=True),
+        Residuals(blocks=5),
+        Unfolded(channels=128, straight=True),
+        Residuals(blocks=5),
+    )
+    borders: Literal["zeros", "replicate"] = "zeros"
+    variance: Literal["shared", "each"] = "shared"
+    timed: bool = True
+    causal_decoder: bool = False
+    decode_time: float = 0.05
+    decode_noise: float = 0.025
+    train_time: float = 0.2
+    tiling: Tiling | None = None
+
+    def __post_init__(self) -> None:
+        down, up = _sizes(self.encoder), _sizes(self.decoder)
+        if down != up:
+            raise ConfigError(
+                f"the encoder divides sizes by {down}, the decoder multiplies by {up}"
+            )
+        if down[1] != down[2]:
+            raise ConfigError(
+                f"rows are divided by {down[1]}, columns by {down[2]}: expected alike"
+            )
+        for name, value in (("decode_time", self.decode_time), ("train_time", self.train_time)):
+            if not 0.0 <= value <= 1.0:
+                raise ConfigError(f"{name} = {value}: expected a time in [0, 1]")
+
+    @property
+    def compression(self) -> Cells:
+        """Frames, and rows or columns of pixels, per latent."""
+        time, space, _ = _sizes(self.encoder)
+        return Cells(time, space * self.patch)
+
+    def build(self) -> "Denoising":
+        """The module, randomly initialised."""
+        return Denoising(self)
+
+
+def _sizes(stages: Sequence[Down | Up]) -> tuple[int, ...]:
+    """By how much stages divide or multiply time, rows and columns."""
+    strides = [stage.stride for stage in stages if isinstance(stage, Strided | Folded | Unfolded)]
+    return tuple(math.prod(axis) for axis in zip((1, 1, 1), *strides, strict=True))
+
+
+class Encoder(nn.Module):
+    """Video to moments."""
+
+    def __init__(self, config: DenoisingConfig) -> None:
+        super().__init__()
+        self.patch = config.patch
+        half, width = Half(CausalConv, timed=False), config.encoder_base
+        self.enter = CausalConv(3 * config.patch**2, width)
+        self.stages = nn.ModuleList()
+        for stage in config.encoder:
+            self.stages.append(stage.build(width, half))
+            width = stage.behind(width)
+        self.latents = config.latent_channels
+        spread = 1 if config.variance == "shared" else self.latents
+        self.out = CausalConv(width, self.latents + spread)
+
+    def forward(self, video: Tensor) -> Tensor:
+        """(B, 3, T, Y, X) -> mean and log-variance, stacked along the channels."""
+        x = self.enter(into_channels(video, self.patch))
+        for stage in self.stages:
+            x = stage(x, Moment())
+        mean, logvar = self.out(functional.silu(pixel_norm(x))).tensor_split([self.latents], dim=1)
+        return torch.cat((mean, logvar.expand_as(mean)), dim=1)
+
+
+class Decoder(nn.Module):
+    """Latents to video."""
+
+    def __init__(self, config: DenoisingConfig) -> None:
+        super().__init__()
+        self.patch = config.patch
+        conv = CausalConv if config.causal_decoder else CentredConv
+        half, width = Half(conv, timed=config.timed), config.decoder_base
+        self.enter = conv(config.latent_channels, width)
+        self.stages = nn.ModuleList()
+        for stage in config.decoder:
+            self.stages.append(stage.build(width, half))
+            width = stage.behind(width)
+        self.last = TimedEnd(width) if config.timed else End()
+        self.out = conv(width, 3 * config.patch**2)
+
+    def forward(self, latents: Tensor, moment: Moment) -> Tensor:
+        """Un-normalised latents (B, C, F, H, W) and their time (B,) -> (B, 3, T, Y, X)."""
+        moment = self.last.scaled(moment)
+        x = self.enter(latents)
+        for stage in self.stages:
+            x = stage(x, moment)
+        return out_of_channels(self.out(functional.silu(self.last(x, moment))), self.patch)
+
+
+class End(nn.Module):
+    """The norm before the last convolution of a decoder that knows no time."""
+
+    def scaled(self, moment: Moment) -> Moment:
+        """The moment as it is."""
+        return moment
+
+    def forward(self, x: Tensor, moment: Moment) -> Tensor:
+        """(B, C, T, Y, X) -> the same."""
+        return pixel_norm(x)
+
+
+class TimedEnd(nn.Module):
+    """The same, shifted and scaled by time; knows the scale of time for all stages."""
+
+    scale: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.time = NumberEmbedding(2 * width)
+        self.table = time_table(2, width)
+        self.register_buffer("scale", torch.tensor(1000.0))
+
+    def scaled(self, moment: Moment) -> Moment:
+        """The moment with its time on the scale of the embeddings."""
+        assert moment.time is not None
+        return moment._replace(time=moment.time * self.scale)
+
+    def forward(self, x: Tensor, moment: Moment) -> Tensor:
+        """(B, C, T, Y, X) -> the same."""
+        rows = self.time(moment.time).unflatten(-1, (2, -1)) + self.table
+        return shift_and_scale(rows, pixel_norm(x))
+
+
+class Denoising(nn.Module):
+    """Video (B, 3, T, Y, X) in [-1, 1] to latents (B, C, F, H, W) and back.
+
+    As published, rows and columns are divided by 32, and T = 8 (F - 1) + 1. `mean` and `std`
+    are the latents' statistics per channel: normalised = (latent - mean) / std.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: DenoisingConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        for part in self.modules():
+            if isinstance(part, CausalConv | CentredConv):
+                part.padding_mode = config.borders
+        self.register_buffer("mean", torch.zeros(config.latent_channels))
+        self.register_buffer("std", torch.ones(config.latent_channels))
+
+    def nearest(self, frames: int, height: int, width: int) -> Legal:
+        """The nearest clip whose sides and length are legal."""
+        time, space = self.config.compression
+        return Legal(
+            frames=max(0, round((frames - 1) / time)) * time + 1,
+            height=max(1, round(height / space)) * space,
+            width=max(1, round(width / space)) * space,
+            rule=f"frames = {time} n + 1, height and width multiples of {space}",
+        )
+
+    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
+        """(C, F, H, W) of a legal clip.
+
+        Raises:
+            ConfigError: the clip is not legal.
+        """
+        refuse_others(self.nearest(frames, height, width), frames, height, width)
+        time, space = self.config.compression
+        channels = self.config.latent_channels
+        return channels, (frames - 1) // time + 1, height // space, width // space
+
+    def moments(self, video: Tensor) -> Tensor:
+        """(B, 3, T, Y, X) -> (B, 2 C, F, H, W): mean and log-variance, stacked."""
+        self.latent_shape(*video.shape[2:])
+        video = self._enter(video)
+        if self.config.tiling is None:
+            moments: Tensor = self.encoder(video)
+            return moments
+        return encode_in_tiles(self.encoder, video, self.config.tiling, self.config.compression)
+
+    def posterior(self, video: Tensor, draws: Draws | None = None) -> Posterior:
+        """(B, 3, T, Y, X) -> the distribution of un-normalised latents; needs no draws."""
+        return as_posterior(self.moments(video))
+
+    def encode(self, video: Tensor, draws: Draws | None = None) -> Tensor:
+        """(B, 3, T, Y, X) in [-1, 1] -> normalised latents (B, C, F, H, W); None: the mode."""
+        return self.normalise(self.posterior(video).sample(draws))
+
+    def decode(
+        self, latents: Tensor, frames: int | None = None, draws: Draws | None = None
+    ) -> Tensor:
+        """Normalised latents (B, C, F, H, W) -> (B, 3, T, Y, X).
+
+        A timed decoder draws (B, C, F, H, W) for the noise that replaces a part of the
+        latents; then come the draws (B, Y', X') of blocks that add noise. None: no noise.
+
+        Raises:
+            ConfigError: `frames` is not what F latent frames give.
+        """
+        whole = (latents.shape[2] - 1) * self.config.compression[0] + 1
+        if frames not in (None, whole):
+            raise ConfigError(f"{frames} frames: {latents.shape[2]} latent frames give {whole}")
+        if self.config.timed and self.config.decode_noise and draws is not None:
+            noise = draws(tuple(latents.shape)).to(latents)
+            latents = torch.lerp(latents, noise, self.config.decode_noise)
+        return self.decode_raw(self.denormalise(latents), draws)
+
+    def decode_raw(
+        self, latents: Tensor, draws: Draws | None = None, time: Tensor | None = None
+    ) -> Tensor:
+        """Un-normalised latents (B, C, F, H, W) -> (B, 3, T, Y, X), without noise in front.
+
+        Args:
+            latents: what the encoder gives.
+            draws: for blocks that add noise; None: they add none.
+            time: of each clip, (B,) or (1,), in [0, 1]; None: `decode_time`.
+        """
+        if time is None:
+            time = latents.new_full((1,), self.config.decode_time, dtype=torch.float32)
+        network = partial(self.decoder, moment=Moment(time, draws))
+        latents, tiling = self._enter(latents), self.config.tiling
+        if tiling is None:
+            video: Tensor = network(latents)
+            return video
+        return decode_in_tiles(network, latents, tiling, self.config.compression)
+
+    def normalise(self, latents: Tensor) -> Tensor:
+        """Un-normalised -> normalised latents, (B, C, F, H, W)."""
+        return (latents - _per_channel(self.mean, latents)) / _per_channel(self.std, latents)
+
+    def denormalise(self, latents: Tensor) -> Tensor:
+        """The inverse of `normalise`."""
+        return latents * _per_channel(self.std, latents) + _per_channel(self.mean, latents)
+
+    def train_forward(self, video: Tensor, draws: Draws) -> Reconstruction:
+        """(B, 3, T, Y, X) -> its reconstruction from a sample of the posterior.
+
+        A timed decoder learns to denoise: each clip's normalised latents are noised to a time
+        between 0 and `train_time`, which the decoder is told (paper, 2.1.1).
+        """
+        posterior = self.posterior(video)
+        latents = posterior.sample(draws)
+        time = None
+        if self.config.timed:
+            time = self.config.train_time * torch.special.ndtr(draws((len(video),))).to(latents)
+            noise = draws(tuple(latents.shape)).to(latents)
+            latents = torch.lerp(self.normalise(latents), noise, time.view(-1, 1, 1, 1, 1))
+            latents = self.denormalise(latents)
+        return Reconstruction(self.decode_raw(latents, draws, time), posterior)
+
+    @property
+    def last_layer(self) -> nn.Parameter:
+        """The weight of the decoder's last convolution."""
+        return self.decoder.out.weight
+
+    def _enter(self, x: Tensor) -> Tensor:
+        """To the weights' dtype, and channels last: bf16 convolutions are slow otherwise."""
+        return x.to(self.last_layer.dtype, memory_format=torch.channels_last_3d)
+
+
+def into_channels(video: Tensor, patch: int) -> Tensor:
+    """Patches of p x p pixels as channels: (B, 3, T, Y, X) -> (B, 3 p p, T, Y/p, X/p)."""
+    return rearrange(video, "b c t (y q) (x r) -> b (c r q) t y x", q=patch, r=patch)
+
+
+def out_of_channels(x: Tensor, patch: int) -> Tensor:
+    """The inverse of `into_channels`."""
+    return rearrange(x, "b (c r q) t y x -> b c t (y q) (x r)", q=patch, r=patch)
+
+
+def _per_channel(values: Tensor, like: Tensor) -> Tensor:
+    return values.to(like).view(-1, 1, 1, 1)

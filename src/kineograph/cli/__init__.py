@@ -1,0 +1,1 @@
+"""The command line: one file and one frozen dataclass per verb."""

@@ -1,0 +1,33 @@
+"""`kineograph train-autoencoder`: a recipe's autoencoder, from nothing or going on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainAutoencoder:
+    """Train a recipe's autoencoder through its stages; stop and go on at any time."""
+
+    model: Annotated[str, "which recipe; `kineograph models` shows all"] = "toybox"
+    out: Annotated[Path, "folder of the run: state, journal, and in the end weights"] = Path(
+        "runs/autoencoder"
+    )
+    seed: Annotated[int, "first scene seed and initial weights"] = 0
+    processes: Annotated[int, "processes of one thread each"] = 2
+    device: Annotated[str, "where to compute"] = "cpu"
+    save_every: Annotated[int, "steps between two saved states"] = 100
+    set: Annotated[
+        tuple[str, ...], "recipe overrides, e.g. autoencoder_stages.0.schedule.steps=9"
+    ] = ()
+
+    def run(self) -> None:
+        """Train, or go on where the folder's state stands."""
+        from kineograph import recipes
+        from kineograph.config import override
+        from kineograph.training.autoencoder import train
+        from kineograph.training.run import Run
+
+        recipe = override(recipes.get(self.model), *self.set)
+        run = Run(folder=self.out, seed=self.seed, save_every=self.save_every, device=self.device)
+        print(train(recipe, run, self.processes, print))

@@ -1,0 +1,1 @@
+"""What is given: tasks make it of pixels, injections bring it into the latents."""

@@ -1,0 +1,1 @@
+"""Denoisers: noisy latents, their time and a condition in, a prediction out."""

@@ -1,0 +1,1 @@
+"""Paths, predictions, times, objectives, guidance and samplers; no model is known here."""

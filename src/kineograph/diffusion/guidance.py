@@ -1,0 +1,60 @@
+"""Guidance: which conditions a step looks at, and how the raw outputs become one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from torch import Tensor
+
+from kineograph.types import Condition, Step, TextEmbedding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Off:
+    """The condition alone."""
+
+    kind: Literal["off"] = "off"
+
+    def branches(
+        self, condition: Condition, empty: TextEmbedding, step: Step
+    ) -> tuple[Condition, ...]:
+        """The conditions to run."""
+        return (condition,)
+
+    def combine(self, outputs: Sequence[Tensor], step: Step, condition: Condition) -> Tensor:
+        """(B, C, F, H, W), unchanged."""
+        return outputs[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierFree:
+    """Away from the null (or negative) caption by a factor (Ho & Salimans, 2022).
+
+    scale: 1 is no guidance and costs nothing. rescale: in [0, 1], how far each sample's
+    standard deviation is brought back to that of the conditional output (Lin et al., 2023,
+    3.4).
+    """
+
+    kind: Literal["classifier_free"] = "classifier_free"
+    scale: float
+    rescale: float = 0.0
+
+    def branches(
+        self, condition: Condition, empty: TextEmbedding, step: Step
+    ) -> tuple[Condition, ...]:
+        """The null caption first, then the condition."""
+        if self.scale == 1.0:
+            return (condition,)
+        return (replace(condition, text=empty), condition)
+
+    def combine(self, outputs: Sequence[Tensor], step: Step, condition: Condition) -> Tensor:
+        """(B, C, F, H, W) per branch -> one."""
+        if self.scale == 1.0:
+            return outputs[0]
+        null, wanted = outputs
+        guided = null + self.scale * (wanted - null)
+        if self.rescale == 0.0:
+            return guided
+        axes = tuple(range(1, guided.ndim))
+        factor = wanted.std(axes, keepdim=True) / guided.std(axes, keepdim=True)
+        return guided * (self.rescale * factor + 1.0 - self.rescale)

@@ -1,0 +1,1 @@
+"""From a sentence or a picture to a video: load, plan, denoise, decode, save."""

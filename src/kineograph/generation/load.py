@@ -1,0 +1,113 @@
+"""A model's parts from a weights folder: recipe, autoencoder, text encoder, denoiser."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import nn
+
+from kineograph import recipes
+from kineograph.checkpoints import files
+from kineograph.checkpoints.parts import find
+from kineograph.config import override
+from kineograph.errors import CheckpointError, ConfigError
+from kineograph.generation.device import Place
+from kineograph.recipes.recipe import Recipe
+from kineograph.types import Autoencoder, Denoiser, TextEncoder
+
+CLOCKS = ("sample", "frame", "token")
+NAMES = ("autoencoder", "text", "denoiser")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Parts:
+    """Everything a generation runs on.
+
+    digest: short name of the exact weights; empty where there is none.
+    """
+
+    recipe: Recipe
+    autoencoder: Autoencoder
+    text: TextEncoder
+    denoiser: Denoiser
+    place: Place
+    digest: str = ""
+
+
+def load_parts(source: Recipe | Path | str, overrides: Sequence[str], place: Place) -> Parts:
+    """Build a recipe's parts and fill them with weights.
+
+    Args:
+        source: a recipe's name, its weights folder, or a recipe whose weights are shipped.
+        overrides: of the recipe, such as `sampling.steps=40`.
+        place: where the parts go.
+
+    Raises:
+        CheckpointError: there are no weights, or they do not fit.
+        ConfigError: there is no such recipe, or its parts do not go together.
+    """
+    name = source.name if isinstance(source, Recipe) else str(source)
+    folder = recipes.weights(name)
+    _check_folder(name, folder)
+    recipe = recipes.read(folder)
+    if isinstance(source, Recipe):  # its weights decide on the parts, it on the rest
+        recipe = replace(
+            source, autoencoder=recipe.autoencoder, text=recipe.text, denoiser=recipe.denoiser
+        )
+    recipe = override(recipe, *overrides)
+    autoencoder, text, denoiser = (
+        recipe.autoencoder.build(),
+        recipe.text.build(),
+        recipe.denoiser.build(),
+    )
+    for part, module in zip(NAMES, (autoencoder, text, denoiser), strict=True):
+        _fill(module, find(folder, part), place)
+    parts = Parts(
+        recipe=recipe,
+        autoencoder=autoencoder,
+        text=text,
+        denoiser=denoiser,
+        place=place,
+        digest=_digest(folder),
+    )
+    check_clock(parts)
+    return parts
+
+
+def check_clock(parts: Parts) -> None:
+    """Refuse a denoiser whose time is too coarse for what the injection does.
+
+    Raises:
+        ConfigError: naming the pair and what would work.
+    """
+    needed, found = parts.recipe.injection.clock, parts.denoiser.clock
+    if CLOCKS.index(found) < CLOCKS.index(needed):
+        raise ConfigError(
+            f"injection {parts.recipe.injection.kind!r} gives each {needed} its own time, but "
+            f"denoiser {parts.recipe.denoiser.kind!r} knows one time per {found}; expected a "
+            f"denoiser whose clock is {' or '.join(CLOCKS[CLOCKS.index(needed) :])}"
+        )
+
+
+def _check_folder(name: str, folder: Path) -> None:
+    wanted = [recipes.FILE, *(find(folder, part).name for part in NAMES)]
+    missing = [file for file in wanted if not (folder / file).exists()]
+    if not missing:
+        return
+    if name in recipes.names():
+        raise CheckpointError(
+            f"recipe {name!r} ships no weights; train it with `kineograph train-autoencoder` "
+            "and `kineograph train`, then pass --model FOLDER"
+        )
+    raise CheckpointError(f"{folder}: {', '.join(missing)} missing; expected {', '.join(wanted)}")
+
+
+def _fill(module: nn.Module, path: Path, place: Place) -> None:
+    files.load_into(module, files.read(path))
+    module.to(place.device).eval().requires_grad_(False)
+
+
+def _digest(folder: Path) -> str:
+    parts = "".join(files.digest(find(folder, part)) for part in NAMES)
+    return hashlib.sha256(parts.encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""Parts that autoencoders, denoisers and text encoders share; for one device."""

@@ -1,0 +1,115 @@
+"""Causal convolution over time, for whole clips and for clips that come in chunks.
+
+Letters: B clips, C channels, T frames of Y x X.
+
+A causal layer sees the past only, so a long clip may pass through a network in pieces if
+every layer remembers the last frames it read ("Causal Cache", WF-VAE, section 3.3). What
+is remembered lives in a `Cache` that travels with the data; layers have no hidden state.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Cache:
+    """What the layers of a causal network remember between the chunks of one clip.
+
+    `first` and `last` say whether the chunk on its way begins or ends the clip.
+    """
+
+    def __init__(self) -> None:
+        self.first = True
+        self.last = False
+        self._frames: dict[nn.Module, Tensor] = {}
+
+    def recall(self, layer: nn.Module) -> Tensor | None:
+        """The frames that a layer kept, (B, C, t, Y, X); None in the first chunk."""
+        return self._frames.get(layer)
+
+    def keep(self, layer: nn.Module, frames: Tensor) -> None:
+        """Keep frames (B, C, t, Y, X) of a layer for the next chunk; t may be 0."""
+        if not self.last:
+            self._frames[layer] = frames.clone()  # a view would keep the whole chunk alive
+
+    def wait(self, layer: nn.Module, x: Tensor, frames: int) -> Tensor:
+        """The next `frames` frames of a stream that runs ahead of another one.
+
+        Args:
+            layer: whose output the stream is.
+            x: new frames, (B, C, T, Y, X); what is not due yet is kept.
+            frames: how many are due.
+
+        Returns:
+            (B, C, frames, Y, X).
+        """
+        kept = self.recall(layer)
+        if kept is not None:
+            x = torch.cat((kept, x), dim=2)
+        self.keep(layer, x[:, :, frames:])
+        return x[:, :, :frames]
+
+
+def in_chunks(
+    network: Callable[[Tensor, Cache], Tensor], x: Tensor, frames: Sequence[int]
+) -> Tensor:
+    """Send a clip through a causal network piece by piece.
+
+    Args:
+        network: takes a piece and the cache.
+        x: (B, C, T, Y, X).
+        frames: how many frames each piece has; they add up to T.
+
+    Returns:
+        The network's outputs, joined along time.
+    """
+    cache = Cache()
+    pieces = torch.split(x, list(frames), dim=2)
+    outputs = []
+    for index, piece in enumerate(pieces):
+        cache.first = index == 0
+        cache.last = index == len(pieces) - 1
+        outputs.append(network(piece, cache))
+    return torch.cat(outputs, dim=2)
+
+
+class CausalConv(nn.Conv3d):
+    """A 3D convolution whose output frame depends on input frames up to its own only.
+
+    Before the clip stands its first frame, repeated; around each frame stand `padding`
+    zeros. With a time kernel of 1 it is a 2D convolution of every frame.
+    """
+
+    weight: nn.Parameter
+
+    def __init__(
+        self,
+        inside: int,
+        outside: int,
+        kernel: tuple[int, int, int] = (3, 3, 3),
+        *,
+        stride: tuple[int, int, int] = (1, 1, 1),
+        padding: int = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(
+            inside, outside, kernel, stride=stride, padding=(0, padding, padding), bias=bias
+        )
+
+    def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
+        """(B, C, T, Y, X) -> (B, C', ceil(T / stride), Y', X'), or what a chunk of it gives."""
+        return super().forward(self._after_past(x, cache))
+
+    def _after_past(self, x: Tensor, cache: Cache | None) -> Tensor:
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        if kernel == 1:
+            return x
+        past = None if cache is None else cache.recall(self)
+        # Repeated slices and not one expanded view, whose zero stride would lose channels-last.
+        before = [x[:, :, :1]] * (kernel - 1) if past is None else [past]
+        x = torch.cat((*before, x), dim=2)
+        if cache is not None:
+            used = ((x.shape[2] - kernel) // stride + 1) * stride
+            cache.keep(self, x[:, :, used:])
+        return x

@@ -1,0 +1,67 @@
+"""Recipes: whole systems as data.
+
+A recipe is found by its name, or by a weights folder, which always holds the resolved
+recipe of its weights beside them in `recipe.json`.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kineograph.errors import CheckpointError, ConfigError, nearest
+
+if TYPE_CHECKING:
+    from kineograph.recipes.recipe import Recipe
+
+NAMES = ("toybox",)
+FILE = "recipe.json"
+
+
+def names() -> tuple[str, ...]:
+    """The names of all recipes."""
+    return NAMES
+
+
+def get(name: str) -> "Recipe":
+    """A recipe by its name, as it is written down, before any training.
+
+    Raises:
+        ConfigError: no recipe has this name.
+    """
+    if name not in NAMES:
+        raise ConfigError(f"no recipe {name!r}{nearest(name, NAMES)}")
+    from kineograph.recipes.toybox import TOYBOX
+
+    return TOYBOX
+
+
+def read(folder: Path) -> "Recipe":
+    """The resolved recipe of a weights folder.
+
+    Raises:
+        CheckpointError: the folder holds none.
+    """
+    path = folder / FILE
+    if not path.exists():
+        raise CheckpointError(f"{folder}: no {FILE} there, so its weights cannot be read")
+    from kineograph.config import from_data
+    from kineograph.recipes.recipe import Recipe
+
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from error
+    return from_data(Recipe, data)
+
+
+def weights(name: str) -> Path:
+    """The weights folder of a recipe's name (inside the package), or a folder as it is.
+
+    Raises:
+        ConfigError: neither.
+    """
+    if name in NAMES:
+        return Path(__file__).parent.parent / "weights" / name
+    if Path(name).is_dir():
+        return Path(name)
+    raise ConfigError(f"no recipe or weights folder {name!r}{nearest(name, NAMES)}")

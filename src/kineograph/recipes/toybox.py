@@ -1,0 +1,148 @@
+"""The small model that Kineograph trains itself: one toy on a table.
+
+WF-VAE (Open-Sora Plan, 2.1) and the LTX-Video transformer (LTX-Video, 2.2) at small width,
+rectified flow, words for text. World level 1: one object, five shapes, eight colours, six
+motions, three floors. Trained on two CPU cores.
+"""
+
+from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
+from kineograph.denoisers.ltx import Local, LTXConfig
+from kineograph.diffusion.guidance import ClassifierFree
+from kineograph.diffusion.objective import Objective
+from kineograph.diffusion.times import Even, LogitNormal, TokenShift
+from kineograph.recipes.recipe import Recipe, Sampling
+from kineograph.recipes.stages import (
+    AutoencoderStage,
+    Clips,
+    ReconstructionLoss,
+    Schedule,
+    Stage,
+)
+from kineograph.text.words import WordsConfig
+from kineograph.toybox.captions import vocabulary
+
+SMALL = Clips(level=1, frames=17, size=64, fps=8.0)
+
+AUTOENCODER = WaveletFlowConfig(
+    latent_channels=24,
+    base=24,
+    encoder_blocks=1,
+    decoder_blocks=1,
+    connect_blocks=1,
+    encoder_energy=24,
+    decoder_energy=24,
+)
+
+SHARP = ReconstructionLoss(fade=(-1.0, 0.0))  # absolute errors from the beginning
+
+AUTOENCODER_STAGES = (
+    AutoencoderStage(
+        name="short clips",
+        clips=Clips(level=1, frames=9, size=64, fps=8.0),
+        schedule=Schedule(
+            steps=2200, batch=6, rate=1.5e-3, warmup=100, decay=0.6, shape="cosine", average=0.996
+        ),
+    ),
+    AutoencoderStage(
+        name="whole clips",
+        clips=SMALL,
+        schedule=Schedule(
+            steps=300, batch=6, rate=4e-4, warmup=20, decay=1.0, shape="linear", average=0.99
+        ),
+        loss=SHARP,
+    ),
+    AutoencoderStage(
+        name="short clips again",
+        clips=Clips(level=1, frames=9, size=64, fps=8.0),
+        schedule=Schedule(
+            steps=1000, batch=6, rate=1.2e-3, warmup=40, decay=1.0, shape="cosine", average=0.99
+        ),
+        loss=SHARP,
+    ),
+    AutoencoderStage(
+        name="decoder alone",
+        clips=SMALL,
+        schedule=Schedule(
+            steps=400, batch=5, rate=8e-4, warmup=20, decay=1.0, shape="cosine", average=0.99
+        ),
+        loss=SHARP,
+        frozen=("encoder.*",),
+    ),
+)
+
+DENOISER_STAGES = (
+    Stage(
+        name="images",
+        latent_frames=1,
+        schedule=Schedule(steps=450, batch=64, rate=4e-3, decay=0.3),
+    ),
+    Stage(
+        name="images again",
+        latent_frames=1,
+        schedule=Schedule(steps=500, batch=64, rate=4e-3, decay=0.65),
+    ),
+    Stage(
+        name="videos",
+        latent_frames=5,
+        schedule=Schedule(steps=1950, batch=28, rate=3e-3, decay=0.65),
+    ),
+    Stage(
+        name="videos again",
+        latent_frames=5,
+        schedule=Schedule(steps=620, batch=28, rate=2e-3, warmup=20, decay=1.0),
+    ),
+    Stage(
+        name="videos at last",
+        latent_frames=5,
+        schedule=Schedule(steps=300, batch=28, rate=2.5e-3, warmup=20, decay=1.0),
+        words_lost=0.0,
+    ),
+    Stage(
+        name="videos once more",
+        latent_frames=5,
+        schedule=Schedule(steps=300, batch=28, rate=2.5e-3, warmup=20, decay=1.0),
+        words_lost=0.0,
+    ),
+)
+
+TOYBOX = Recipe(
+    name="toybox",
+    paper="none: parts of Open-Sora Plan (2412.00131) and LTX-Video (2501.00103)",
+    summary="one toy on a table: level 1 of the toybox world",
+    autoencoder=AUTOENCODER,
+    text=WordsConfig(vocabulary=vocabulary(), length=24),
+    denoiser=LTXConfig(
+        layers=8,
+        heads=4,
+        head_width=64,
+        in_channels=24,
+        out_channels=24,
+        text_width=256,
+        pooled_width=256,
+        patch=2,
+        temporal_scale=4,
+        spatial_scale=8,
+        causal_positions=True,
+        max_positions=(2.0, 64.0, 64.0),
+        theta=50.0,
+        local=Local(width=64),
+    ),
+    objective=Objective(
+        times=LogitNormal(std=1.1, shift=TokenShift(low=(64, 0.3), high=(320, 0.5))),
+        focus_weight=2.0,
+    ),
+    guidance=ClassifierFree(scale=4.0),
+    sampling=Sampling(
+        steps=24,
+        schedule=Even(shift=TokenShift(low=(64, 0.5), high=(320, 0.7))),
+        frames=17,
+        height=64,
+        width=64,
+        fps=8.0,
+        multiple=16,
+        enlarge=4,
+    ),
+    autoencoder_stages=AUTOENCODER_STAGES,
+    cache=SMALL,
+    stages=DENOISER_STAGES,
+)

@@ -1,0 +1,1 @@
+"""Text encoders: each owns its rule of length, padding, masking and null caption."""

@@ -1,0 +1,1 @@
+"""The procedural world: toys on a floor, rendered with exact captions, masks, depth and views."""

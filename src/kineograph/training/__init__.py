@@ -1,0 +1,1 @@
+"""Training: one loop for denoisers, one for autoencoders, both resumable."""

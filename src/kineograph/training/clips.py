@@ -1,0 +1,62 @@
+"""Toybox clips for training, rendered when they are needed.
+
+Clip number `index` of a seed is always the same clip, so a run that goes on after a stop
+sees the same data, and no two processes see the same clip.
+"""
+
+import math
+import random
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kineograph.errors import ConfigError
+from kineograph.recipes.stages import Clips
+from kineograph.toybox.render import render
+from kineograph.toybox.scene import Scene
+from kineograph.toybox.world import sample_scene
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """video (B, 3, T, Y, X) in [-1, 1]; mask (B, 1, T, Y, X): 1 on objects; their scenes."""
+
+    video: Tensor
+    mask: Tensor
+    scenes: tuple[Scene, ...]
+
+
+def draw(clips: Clips, seeds: range, *, held_out: bool = False, device: str = "cpu") -> Batch:
+    """Render one clip for each seed.
+
+    A clip shorter than its scene begins at a moment drawn from its seed.
+
+    Args:
+        clips: which world, and the clips' shape.
+        seeds: one scene seed for each of the B clips.
+        held_out: draw only combinations that are never trained on.
+        device: where to render.
+
+    Raises:
+        ConfigError: the clips last longer than their scenes.
+    """
+    scenes = tuple(sample_scene(clips.level, seed, held_out=held_out) for seed in seeds)
+    pieces = []
+    for scene, seed in zip(scenes, seeds, strict=True):
+        spare = math.floor(scene.seconds * clips.fps + 1e-6) - (clips.frames - 1)
+        if spare < 0:
+            raise ConfigError(
+                f"{clips.frames} frames at {clips.fps:g} a second: expected at most "
+                f"{clips.frames + spare}, because a scene lasts {scene.seconds:g} seconds"
+            )
+        start = random.Random(seed).randint(0, spare) if clips.frames > 1 else 0
+        times = (start + torch.arange(clips.frames)) / clips.fps
+        pieces.append(render([scene], times, (clips.size, clips.size), device=device))
+    video = torch.cat([piece.video for piece in pieces]).movedim(-1, 1)
+    masks = torch.cat([piece.masks for piece in pieces])
+    return Batch(
+        video=video.float() / 127.5 - 1.0,
+        mask=(masks > 0).float().unsqueeze(1),
+        scenes=scenes,
+    )

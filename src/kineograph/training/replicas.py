@@ -1,0 +1,91 @@
+"""Several processes that train one model: equal weights, averaged gradients.
+
+On a CPU, two processes of one thread each are faster than one of two threads. The same
+code joins an outer `torchrun`.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.multiprocessing.spawn import spawn
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """This process's place among `count` equal ones."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and messages."""
+        return self.rank == 0
+
+    def average(self, gradients: Iterable[Tensor]) -> None:
+        """Replace every gradient by its mean over the processes, exchanged in bfloat16."""
+        if self.count == 1:
+            return
+        tensors = list(gradients)
+        flat = torch.cat([tensor.flatten().to(torch.bfloat16) for tensor in tensors])
+        dist.all_reduce(flat)
+        flat /= self.count
+        pieces = torch.split(flat, [tensor.numel() for tensor in tensors])
+        for tensor, piece in zip(tensors, pieces, strict=True):
+            tensor.copy_(piece.view_as(tensor))
+
+    def wait(self) -> None:
+        """Let all processes come to this point."""
+        if self.count > 1:
+            dist.barrier()
+
+
+def run(worker: Callable[..., None], processes: int, *arguments: Any) -> None:
+    """Call `worker(replicas, *arguments)` in each of several processes.
+
+    Args:
+        worker: a function at the top of a module, so that a new process can find it.
+        processes: how many to start; inside an outer `torchrun` its own count is used.
+        arguments: passed on; they must be picklable.
+    """
+    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
+        dist.init_process_group("gloo")
+        try:
+            worker(Replicas(dist.get_rank(), dist.get_world_size()), *arguments)
+        finally:
+            dist.destroy_process_group()
+        return
+    if processes == 1:
+        worker(Replicas(), *arguments)
+        return
+    spawn(  # type: ignore[no-untyped-call]
+        _join, (processes, _free_port(), worker, arguments), nprocs=processes
+    )
+
+
+def _join(
+    rank: int, count: int, port: int, worker: Callable[..., None], arguments: tuple[Any, ...]
+) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=count
+    )
+    try:
+        worker(Replicas(rank, count), *arguments)
+    except KeyboardInterrupt:
+        sys.exit(130)  # the process that started this one says so
+    finally:
+        dist.destroy_process_group()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

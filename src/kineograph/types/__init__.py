@@ -1,0 +1,71 @@
+"""The words that the parts of the library speak to each other."""
+
+from kineograph.types.coding import (
+    Autoencoder,
+    Legal,
+    Posterior,
+    Reconstruction,
+    TrainableAutoencoder,
+)
+from kineograph.types.conditions import (
+    Condition,
+    Given,
+    Grid,
+    Inside,
+    Known,
+    Layout,
+    Skip,
+    TextEmbedding,
+    TextEncoder,
+)
+from kineograph.types.diffusion import (
+    Clock,
+    Coefficients,
+    Denoiser,
+    Estimate,
+    Guidance,
+    Injection,
+    Loss,
+    Path,
+    Prediction,
+    Sampler,
+    Seen,
+    Step,
+)
+from kineograph.types.draws import (
+    Draws,
+    replayed,
+    seeded,
+)
+
+__all__ = [
+    "Autoencoder",
+    "Clock",
+    "Coefficients",
+    "Condition",
+    "Denoiser",
+    "Draws",
+    "Estimate",
+    "Given",
+    "Grid",
+    "Guidance",
+    "Injection",
+    "Inside",
+    "Known",
+    "Layout",
+    "Legal",
+    "Loss",
+    "Path",
+    "Posterior",
+    "Prediction",
+    "Reconstruction",
+    "Sampler",
+    "Seen",
+    "Skip",
+    "Step",
+    "TextEmbedding",
+    "TextEncoder",
+    "TrainableAutoencoder",
+    "replayed",
+    "seeded",
+]

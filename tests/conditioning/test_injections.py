@@ -1,0 +1,80 @@
+"""Held frames stay what they are, from the pixels to the last step."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from kineograph.conditioning.injections import HeldFrames, cell_strength
+from kineograph.errors import ConfigError
+from kineograph.types import Given, Known, Step
+
+
+class Pooled:
+    """A causal stand-in autoencoder: 4 frames and 2 x 2 pixels to a cell, by their mean."""
+
+    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
+        return (3, 1 + (frames - 1) // 4, height // 2, width // 2)
+
+    def encode(self, video: Tensor, draws: None = None) -> Tensor:
+        _, *grid = self.latent_shape(*video.shape[2:])
+        first = torch.nn.functional.adaptive_avg_pool3d(video[:, :, :1], (1, *grid[1:]))
+        if grid[0] == 1:
+            return first
+        later = torch.nn.functional.adaptive_avg_pool3d(video[:, :, 1:], (grid[0] - 1, *grid[1:]))
+        return torch.cat([first, later], 2)
+
+
+def given(frames: int) -> Given:
+    video = torch.randn(2, 3, 9, 4, 4, generator=torch.Generator().manual_seed(0))
+    strength = torch.zeros(2, 1, 9, 4, 4)
+    strength[:, :, :frames] = 1.0
+    return Given(video, strength)
+
+
+@pytest.mark.parametrize(("frames", "cells"), [(1, 1), (4, 1), (5, 2), (9, 3)])
+def test_a_latent_frame_is_known_when_all_its_frames_are(frames, cells):
+    known = HeldFrames().known(given(frames), Pooled(), None)
+    assert known.strength[0, 0, :, 0, 0].tolist() == [1.0] * cells + [0.0] * (3 - cells)
+    whole = Pooled().encode(given(frames).frames)
+    assert torch.equal(known.latents[:, :, :cells], whole[:, :, :cells])
+    assert (known.latents[:, :, cells:] == 0).all()
+
+
+def test_frames_given_after_free_ones_are_refused():
+    later = given(0)
+    later.strength[:, :, 5:] = 1.0
+    with pytest.raises(ConfigError, match="must lead"):
+        HeldFrames().known(later, Pooled(), None)
+
+
+def test_a_cell_is_as_strong_as_its_weakest_pixel():
+    strength = given(9).strength
+    strength[0, 0, 6, 3, 1] = 0.25
+    cells = cell_strength(strength, (3, 2, 2))
+    assert cells[0, 0, 2, 1, 0] == 0.25
+    assert cells.sum() == cells.numel() - 0.75
+
+
+def known(*strengths: float) -> Known:
+    strength = torch.tensor(strengths).view(1, 1, -1, 1, 1)
+    return Known(torch.full((1, 2, len(strengths), 1, 1), 7.0), strength)
+
+
+def test_known_cells_are_mixed_into_the_start_by_their_strength():
+    x, _ = HeldFrames().begin(torch.full((1, 2, 3, 1, 1), 3.0), known(1.0, 0.5, 0.0))
+    assert x[0, 0].flatten().tolist() == [7.0, 5.0, 3.0]
+
+
+def test_clean_cells_never_move_and_soft_ones_wait_for_their_time():
+    times = torch.tensor([1.0, 0.6, 0.4, 0.0]).view(-1, 1, 1, 1, 1, 1)
+    moved = []
+    for index in range(3):
+        step = HeldFrames().times(Step(index, 3, times[index], times[index + 1]), known(1, 0.5, 0))
+        moved.append((step.next != step.time).flatten().tolist())
+        assert step.time.flatten()[0] == 0.0
+    assert moved == [[False, False, True], [False, False, True], [False, True, True]]
+
+
+def test_without_given_frames_all_cells_share_one_time():
+    step = Step(0, 1, torch.ones(1), torch.zeros(1))
+    assert HeldFrames().times(step, None) is step

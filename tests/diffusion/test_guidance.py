@@ -1,0 +1,34 @@
+"""Guidance asks for the branches it needs and combines them as its papers say."""
+
+import pytest
+import torch
+
+from kineograph.diffusion.guidance import ClassifierFree, Off
+from kineograph.types import Condition, Step, TextEmbedding
+
+CONDITION = Condition(TextEmbedding(torch.ones(2, 3, 4)))
+EMPTY = TextEmbedding(torch.zeros(2, 3, 4))
+STEP = Step(0, 1, torch.ones(1), torch.zeros(1))
+NULL, WANTED = torch.randn(2, 2, 4, 1, 3, 3, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("guidance", [Off(), ClassifierFree(scale=1.0)], ids=repr)
+def test_a_scale_of_one_is_no_guidance_and_costs_one_branch(guidance):
+    assert guidance.branches(CONDITION, EMPTY, STEP) == (CONDITION,)
+    assert guidance.combine((WANTED,), STEP, CONDITION) is WANTED
+
+
+def test_the_null_branch_keeps_everything_but_the_text():
+    null, wanted = ClassifierFree(scale=3.0).branches(CONDITION, EMPTY, STEP)
+    assert null.text is EMPTY and wanted is CONDITION
+    assert null.facts is CONDITION.facts and null.known is CONDITION.known
+
+
+def test_guidance_walks_on_from_null_through_wanted():
+    found = ClassifierFree(scale=3.0).combine((NULL, WANTED), STEP, CONDITION)
+    torch.testing.assert_close(found, 3 * WANTED - 2 * NULL)
+
+
+def test_full_rescaling_brings_back_each_samples_own_spread():
+    found = ClassifierFree(scale=7.0, rescale=1.0).combine((NULL, WANTED), STEP, CONDITION)
+    torch.testing.assert_close(found.flatten(1).std(1), WANTED.flatten(1).std(1))

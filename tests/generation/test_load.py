@@ -1,0 +1,69 @@
+"""Loading says what is missing, and refuses parts that do not go together."""
+
+import shutil
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import pytest
+import torch
+from torch import Tensor
+
+from kineograph.errors import CheckpointError, ConfigError
+from kineograph.generation.device import Place
+from kineograph.generation.generator import Generator
+from kineograph.generation.load import check_clock, load_parts
+from kineograph.types import Condition
+
+EXACT = Place(torch.device("cpu"), torch.float32)
+
+
+def test_a_folder_gives_its_recipe_its_weights_and_their_digest(folder):
+    parts, again = load_parts(folder, (), EXACT), load_parts(folder, (), EXACT)
+    assert parts.recipe.name == "tiny"
+    assert parts.digest == again.digest and len(parts.digest) == 12
+    assert not any(p.requires_grad for p in parts.denoiser.parameters())
+
+
+def test_overrides_reach_the_recipe(folder):
+    assert load_parts(folder, ["sampling.steps=7"], EXACT).recipe.sampling.steps == 7
+    with pytest.raises(ConfigError, match="did you mean 'steps'"):
+        load_parts(folder, ["sampling.step=7"], EXACT)
+
+
+def test_a_missing_part_is_named(folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    (copy / "text.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"text\.safetensors missing"):
+        load_parts(copy, (), EXACT)
+
+
+def test_a_recipe_without_weights_says_how_to_get_some(tmp_path, monkeypatch):
+    monkeypatch.setattr("kineograph.recipes.weights", lambda name: tmp_path / "nothing")
+    with pytest.raises(CheckpointError, match="ships no weights; train it"):
+        load_parts("toybox", (), EXACT)
+
+
+def test_other_weights_change_the_digest(folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    shutil.copy(folder / "text.safetensors", copy / "spare")
+    data = bytearray((copy / "text.safetensors").read_bytes())
+    data[-1] ^= 1
+    (copy / "text.safetensors").write_bytes(bytes(data))
+    assert load_parts(copy, (), EXACT).digest != load_parts(folder, (), EXACT).digest
+
+
+@dataclass
+class Coarse:
+    """A denoiser that knows one time per sample."""
+
+    clock: Literal["sample", "frame", "token"] = "sample"
+
+    def __call__(self, x: Tensor, time: Tensor, condition: Condition) -> Tensor:
+        return x
+
+
+def test_a_clock_that_is_too_coarse_for_the_injection_is_refused(generator: Generator):
+    with pytest.raises(ConfigError, match="clock is frame or token"):
+        check_clock(replace(generator.parts, denoiser=Coarse()))

@@ -1,0 +1,82 @@
+"""Two processes learn what one would from their joined batches, and end alike."""
+
+import importlib
+import os
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+import torch
+
+from kineograph.training import replicas
+from kineograph.training.replicas import Replicas
+
+WORKER = """
+    from pathlib import Path
+
+    import torch
+    from torch import nn
+
+    from kineograph.training.replicas import Replicas
+
+
+    def model() -> nn.Sequential:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
+
+
+    def gradients(parts: nn.Sequential, rows: slice) -> list[torch.Tensor]:
+        draw = torch.Generator().manual_seed(1)
+        x = torch.randn(8, 5, generator=draw)[rows]
+        parts(x).square().mean().backward()
+        return [parameter.grad for parameter in parts.parameters()]
+
+
+    def work(place: Replicas, folder: Path) -> None:
+        found = gradients(model(), slice(4 * place.rank, 4 * place.rank + 4))
+        place.average(found)
+        torch.save(found, folder / f"{place.rank}.pt")
+        place.wait()
+        seen = sorted(path.name for path in folder.glob("*.pt"))
+        (folder / f"{place.rank}.txt").write_text(f"{place.first} {place.count} {seen}")
+"""
+
+
+def test_two_processes_average_as_one_with_the_joined_batch_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "averaging.py").write_text(dedent(WORKER))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    worker = importlib.import_module("averaging")
+    replicas.run(worker.work, 2, tmp_path)
+    one, other = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    joined = worker.gradients(worker.model(), slice(0, 8))
+    for mine, theirs, expected in zip(one, other, joined, strict=True):
+        assert torch.equal(mine, theirs)
+        scale = float(expected.abs().max())
+        assert torch.allclose(mine, expected, rtol=2**-7, atol=2**-7 * scale)
+    said = [(tmp_path / f"{rank}.txt").read_text() for rank in (0, 1)]
+    assert said == [f"{first} 2 ['0.pt', '1.pt']" for first in (True, False)], "nobody goes ahead"
+
+
+def test_one_process_keeps_its_gradients_exactly() -> None:
+    gradient = torch.tensor([1.0 + 2**-20])
+    Replicas().average([gradient])
+    Replicas().wait()
+    assert gradient.item() == 1.0 + 2**-20
+
+
+def test_one_process_is_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    seen: list[tuple[Replicas, int]] = []
+    replicas.run(lambda place, *rest: seen.append((place, os.getpid())), 1, "unused")
+    assert seen == [(Replicas(rank=0, count=1), os.getpid())]
+
+
+def test_an_outer_torchrun_decides_how_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    outer = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}
+    for name, value in (outer | {"MASTER_PORT": str(replicas._free_port())}).items():
+        monkeypatch.setenv(name, value)
+    seen: list[Replicas] = []
+    replicas.run(lambda place: seen.append(place), 5)
+    assert seen == [Replicas(0, 1)] and not torch.distributed.is_initialized()
