@@ -6,7 +6,7 @@ its own frame and earlier ones. Group norms see all frames, so it is not strictl
 Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal
 
@@ -20,7 +20,7 @@ from kineograph.autoencoders.tiled import PIXELS, Cells
 from kineograph.errors import ConfigError
 from kineograph.nn.borders import BorderedConv, Edges
 from kineograph.nn.resample import DoubleTimeNearest, double_space_nearest
-from kineograph.types import Draws, Legal, Posterior, Reconstruction
+from kineograph.types import Draws, Legal, Posterior, Reconstruction, Statistics
 
 BORDER = Edges()
 
@@ -230,6 +230,14 @@ class CausalKL(nn.Module):
         """(B, 3, T, Y, X) -> its reconstruction from a sample of the posterior, not tiled."""
         posterior = as_posterior(self._moments(video.to(self.last_layer.dtype)))
         return Reconstruction(self._video(posterior.sample(draws)), posterior)
+
+    def measured(self, statistics: Statistics) -> CausalKLConfig:
+        """This model's configuration with one shift and scale, as measured."""
+        return replace(
+            self.config,
+            shift=statistics.common_mean,
+            scale=1.0 / statistics.common_spread,
+        )
 
     @property
     def last_layer(self) -> nn.Parameter:

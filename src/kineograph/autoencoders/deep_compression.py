@@ -7,7 +7,7 @@ Leibler term and no causality.
 Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -29,7 +29,7 @@ from kineograph.autoencoders.deep_compression_blocks import (
 from kineograph.autoencoders.overlap import OverlapTiling
 from kineograph.autoencoders.tiled import PIXELS, Cells
 from kineograph.errors import ConfigError
-from kineograph.types import Draws, Legal, Posterior, Reconstruction
+from kineograph.types import Draws, Legal, Posterior, Reconstruction, Statistics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,6 +260,10 @@ class DeepCompression(nn.Module):
         refuse_others(self.nearest(*size), *size)
         latents = self.encoder(self._as_weights(video))
         return Reconstruction(self.decoder(latents), Posterior(latents))
+
+    def measured(self, statistics: Statistics) -> DeepCompressionConfig:
+        """This model's configuration with the divisor that was measured."""
+        return replace(self.config, divisor=statistics.common_spread)
 
     @property
     def last_layer(self) -> nn.Parameter:

@@ -40,7 +40,7 @@ from kineograph.errors import ConfigError
 from kineograph.nn.centred import CentredConv
 from kineograph.nn.conv import CausalConv
 from kineograph.nn.embed import NumberEmbedding
-from kineograph.types import Draws, Legal, Posterior, Reconstruction
+from kineograph.types import Draws, Legal, Posterior, Reconstruction, Statistics
 
 Down = Residuals | Transition | Strided | Folded
 Up = Residuals | Attended | Transition | Unfolded
@@ -329,6 +329,12 @@ class Denoising(nn.Module):
             latents = torch.lerp(self.normalise(latents), noise, time.view(-1, 1, 1, 1, 1))
             latents = self.denormalise(latents)
         return Reconstruction(self.decode_raw(latents, draws, time), posterior)
+
+    def measured(self, statistics: Statistics) -> DenoisingConfig:
+        """Take the statistics in; they lie beside the weights, so the configuration stays."""
+        self.mean.copy_(statistics.mean)
+        self.std.copy_(statistics.deviations)
+        return self.config
 
     @property
     def last_layer(self) -> nn.Parameter:

@@ -7,7 +7,7 @@ Letters: B clips, T frames of Y x X pixels, C x F x H x W latents, F = T.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -18,7 +18,7 @@ from kineograph.autoencoders.coding import as_posterior, refuse_others
 from kineograph.autoencoders.kl_coder import Decoder, Encoder, Levels, PointAttention
 from kineograph.errors import ConfigError
 from kineograph.nn.resample import fold_frames, unfold_frames
-from kineograph.types import Draws, Legal, Posterior, Reconstruction
+from kineograph.types import Draws, Legal, Posterior, Reconstruction, Statistics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +196,14 @@ class ImageKL(nn.Module):
         """(B, 3, T, Y, X) -> its reconstruction from a sample of the posterior."""
         posterior = self.posterior(video)
         return Reconstruction(self.decode_raw(posterior.sample(draws)), posterior)
+
+    def measured(self, statistics: Statistics) -> ImageKLConfig:
+        """This model's configuration with one shift and scale, as measured."""
+        return replace(
+            self.config,
+            shift=statistics.common_mean,
+            scale=1.0 / statistics.common_spread,
+        )
 
     @property
     def last_layer(self) -> nn.Parameter:

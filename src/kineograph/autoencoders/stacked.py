@@ -6,7 +6,7 @@ go through an autoencoder over time. Pieces know nothing of each other.
 Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -16,7 +16,7 @@ from kineograph.autoencoders.coding import refuse_others, split_evenly
 from kineograph.autoencoders.image_kl import ImageKLConfig
 from kineograph.autoencoders.time_kl import TimeKLConfig
 from kineograph.errors import ConfigError
-from kineograph.types import Draws, Legal, Posterior, Reconstruction
+from kineograph.types import Draws, Legal, Posterior, Reconstruction, Statistics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +138,14 @@ class Stacked(nn.Module):
         found = self._pictures(latents, video.shape[2])
         parts = {"encoder_pictures": pictures, "decoder_pictures": found, "latents": latents}
         return Reconstruction(self.image.decode(found), posterior, parts)
+
+    def measured(self, statistics: Statistics) -> StackedConfig:
+        """This model's configuration with a shift and scale for each channel, as measured."""
+        return replace(
+            self.config,
+            shift=tuple(statistics.mean.tolist()),
+            scale=tuple(statistics.deviations.tolist()),
+        )
 
     @property
     def last_layer(self) -> nn.Parameter:

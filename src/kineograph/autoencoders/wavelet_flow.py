@@ -7,7 +7,7 @@ video has a short way (Li et al., WF-VAE, 2411.17459; Open-Sora Plan, 2412.00131
 Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -28,7 +28,7 @@ from kineograph.errors import ConfigError
 from kineograph.nn.conv import Cache, CausalConv, in_chunks
 from kineograph.nn.resample import DoubleTime, DoubleTimeLinear, DoubleTimeNearest
 from kineograph.nn.wavelet import Haar, PlaneHaar, VolumeHaar
-from kineograph.types import Draws, Legal, Posterior, Reconstruction
+from kineograph.types import Draws, Legal, Posterior, Reconstruction, Statistics
 
 FRAME = (1, 3, 3)  # kernel of a 2D convolution of every frame
 
@@ -351,6 +351,11 @@ class WaveletFlow(nn.Module):
             "decoder_inner": decoded.inner,
         }
         return Reconstruction(decoded.result, posterior, parts)
+
+    def measured(self, statistics: Statistics) -> WaveletFlowConfig:
+        """This model's configuration with a shift for each channel and one scale, as measured."""
+        mean = statistics.mean.tolist()
+        return replace(self.config, shift=tuple(mean), scale=(1.0 / statistics.spread,) * len(mean))
 
     @property
     def last_layer(self) -> nn.Parameter:

@@ -6,6 +6,11 @@ configuration says which it is, so that recipes are read back from files strictl
 
 from dataclasses import dataclass, field
 
+from kineograph.autoencoders.causal_kl import CausalKLConfig
+from kineograph.autoencoders.deep_compression import DeepCompressionConfig
+from kineograph.autoencoders.denoising import DenoisingConfig
+from kineograph.autoencoders.image_kl import ImageKLConfig
+from kineograph.autoencoders.stacked import StackedConfig
 from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
 from kineograph.conditioning.channels import GivenChannels
 from kineograph.conditioning.injections import HeldFrames
@@ -60,7 +65,14 @@ class Recipe:
     name: str
     paper: str
     summary: str
-    autoencoder: WaveletFlowConfig
+    autoencoder: (
+        ImageKLConfig
+        | StackedConfig
+        | WaveletFlowConfig
+        | CausalKLConfig
+        | DeepCompressionConfig
+        | DenoisingConfig
+    )
     text: WordsConfig
     denoiser: (
         LTXConfig

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from kineograph import recipes
-from kineograph.autoencoders.wavelet_flow import WaveletFlow
 from kineograph.checkpoints import files, parts
 from kineograph.config import to_data
 from kineograph.recipes.recipe import Recipe
+from kineograph.training.coders import Coder
 
 
 def digest(folder: Path, part: str) -> str:
@@ -38,8 +38,8 @@ def save_recipe(folder: Path, recipe: Recipe) -> None:
     (folder / recipes.FILE).write_text(text, encoding="utf-8")
 
 
-def load_autoencoder(folder: Path) -> WaveletFlow:
+def load_autoencoder(folder: Path) -> Coder:
     """The autoencoder of a weights folder, ready to encode."""
-    autoencoder = recipes.read(folder).autoencoder.build()
+    autoencoder: Coder = recipes.read(folder).autoencoder.build()
     files.load_into(autoencoder, files.read(parts.find(folder, "autoencoder")))
     return autoencoder.eval().requires_grad_(False)

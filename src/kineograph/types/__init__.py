@@ -5,6 +5,7 @@ from kineograph.types.coding import (
     Legal,
     Posterior,
     Reconstruction,
+    Statistics,
     TrainableAutoencoder,
 )
 from kineograph.types.conditions import (
@@ -62,6 +63,7 @@ __all__ = [
     "Sampler",
     "Seen",
     "Skip",
+    "Statistics",
     "Step",
     "TextEmbedding",
     "TextEncoder",

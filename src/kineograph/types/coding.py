@@ -47,6 +47,35 @@ class Posterior:
 
 
 @dataclass(frozen=True, eq=False)
+class Statistics:
+    """Of un-normalised latents: mean and variance of each channel, (C,) each."""
+
+    mean: Tensor
+    variance: Tensor
+
+    @property
+    def deviations(self) -> Tensor:
+        """The standard deviation of each channel, (C,); a dead channel is not blown up."""
+        return self.variance.sqrt().clamp_min(1e-3 * self.spread)
+
+    @property
+    def common_mean(self) -> float:
+        """Of all channels together."""
+        return float(self.mean.mean())
+
+    @property
+    def spread(self) -> float:
+        """One standard deviation for all channels, each about its own mean."""
+        return float(self.variance.mean().sqrt())
+
+    @property
+    def common_spread(self) -> float:
+        """The standard deviation of all channels about their common mean."""
+        between = (self.mean - self.mean.mean()).square().mean()
+        return float((self.variance.mean() + between).sqrt())
+
+
+@dataclass(frozen=True, eq=False)
 class Reconstruction:
     """What training an autoencoder looks at.
 
@@ -103,4 +132,8 @@ class TrainableAutoencoder(Autoencoder, Protocol):
     @property
     def last_layer(self) -> nn.Parameter:
         """The weight whose gradients balance adversarial and reconstruction terms."""
+        ...
+
+    def measured(self, statistics: Statistics) -> object:
+        """Take the latents' statistics in; returns the configuration that says them too."""
         ...
