@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from kineograph.nn.attention import CrossAttention, Detour, SelfAttention, attend, text_bias
+from kineograph.nn.attention import (
+    CrossAttention,
+    Detour,
+    NormLayer,
+    SelfAttention,
+    attend,
+    text_bias,
+)
 from kineograph.nn.rotary import FractionalPositions, grid_positions
 from kineograph.types import Grid
 
@@ -94,3 +101,11 @@ def test_reading_the_text_ignores_where_the_tokens_lie():
     torch.testing.assert_close(
         attention(x[:, order], text, None), attention(x, text, None)[:, order]
     )
+
+
+def test_query_and_key_may_be_given_mean_0_and_variance_1_in_each_head():
+    norm = NormLayer().build(16, heads=2)
+    found = norm(5.0 + 3.0 * torch.randn(2, 5, 2, 8))
+    torch.testing.assert_close(found.mean(-1), torch.zeros(2, 5, 2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.var(-1, correction=0), torch.ones(2, 5, 2), atol=1e-3, rtol=0)
+    assert sum(p.numel() for p in norm.parameters()) == 2 * 8

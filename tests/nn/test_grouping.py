@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from kineograph.nn.grouping import PADDED, Full, GroupSkip, PerFrame, PerSite, SingleSkip
+from kineograph.nn.distance import distances, skip_and_window
+from kineograph.nn.grouping import PADDED, Full, GroupSkip, PerFrame, PerSite, SingleSkip, Window
 from kineograph.types import Grid
 
 GRID = Grid(frames=4, rows=2, columns=3)
@@ -15,6 +16,8 @@ GROUPINGS = [
     GroupSkip(2),
     SingleSkip(3),
     GroupSkip(3),
+    Window(4),
+    Window(5),
 ]
 SKIPS = [SingleSkip(2), GroupSkip(2), SingleSkip(3), GroupSkip(3)]
 
@@ -54,6 +57,18 @@ def test_group_skip_takes_every_so_many_runs_of_as_many_tokens():
     assert groups.tolist() == [[0, 1, 4, 5], [2, 3, 6, 7]]
 
 
+def test_a_window_takes_tokens_in_a_row_and_pads_the_last_ones():
+    groups = Window(5).split(torch.arange(1, 9)[None], Grid(1, 2, 4))
+    assert groups.tolist() == [[1, 2, 3, 4, 5], [6, 7, 8, 0, 0]]
+
+
+@pytest.mark.parametrize("stride", [2, 4])
+def test_skips_and_windows_in_turn_are_as_far_as_the_paper_says(stride):
+    grid = Grid(4, 4, 4)  # Open-Sora Plan, eq. 9; a token is 1 away from itself there
+    found = distances([SingleSkip(stride), Window(stride)], grid).clamp_min(1).float().mean()
+    assert float(found) == pytest.approx(skip_and_window(grid, stride), abs=1 / grid.size)
+
+
 @pytest.mark.parametrize("grouping", SKIPS, ids=str)
 def test_samples_lie_side_by_side_in_a_group_of_the_same_place(grouping):
     samples = grouping.split(tokens() + 1, GRID)[:, 0, 0] - 1
@@ -88,9 +103,11 @@ def test_without_padding_and_without_a_bias_there_is_nothing_to_add(grouping):
     assert grouping.bias(None, tokens(), GRID) is None
 
 
-@pytest.mark.parametrize("grouping", [SingleSkip(3), GroupSkip(3)], ids=str)
-def test_padding_is_hidden(grouping):  # 24 tokens are padded to 27
+@pytest.mark.parametrize(
+    ("grouping", "padding"), [(SingleSkip(3), 3), (GroupSkip(3), 3), (Window(5), 1)], ids=str
+)
+def test_padding_is_hidden(grouping, padding):  # of 24 tokens
     x = tokens().float()
     found = grouping.bias(None, x, GRID)[:, 0, 0]
-    assert int((found == PADDED).sum()) == 2 * 3
+    assert int((found == PADDED).sum()) == 2 * padding
     assert torch.equal(found == PADDED, (grouping.split(x + 1, GRID) == 0).all(-1))

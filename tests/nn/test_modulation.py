@@ -62,7 +62,7 @@ def test_tokens_keep_their_dtype():
 @pytest.mark.parametrize("branches", [1, 2])
 def test_a_linear_layer_of_ones_own_gives_shift_scale_and_gate_in_turn(branches):
     layer, time = OwnModulation(WIDTH, branches), torch.randn(2, 3, WIDTH)
-    found = layer(time)
+    found = layer(time, torch.float32)
     rows = layer.linear(torch.nn.functional.silu(time)).view(2, 3, branches, 3, WIDTH)
     assert len(found) == branches
     for index, one in enumerate(found):

@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from kineograph.nn.attention import attend
-from kineograph.nn.rotary import FractionalPositions, grid_positions
+from kineograph.nn.rotary import (
+    AxisPositions,
+    Falling,
+    FractionalPositions,
+    Rising,
+    grid_positions,
+)
 
 PLACES = FractionalPositions(largest=(20.0, 64.0, 64.0), theta=100.0)
 
@@ -62,3 +68,21 @@ def test_one_table_serves_a_batch_and_keeps_the_dtype():
 def test_grid_positions_run_through_the_last_axis_first():
     found = grid_positions([torch.tensor([[0.0, 5.0], [1.0, 6.0]]), torch.arange(2.0)], 2)
     assert found.tolist() == [[[0, 0, 5, 5], [0, 1, 0, 1]], [[1, 1, 6, 6], [0, 1, 0, 1]]]
+
+
+def test_frequencies_rise_to_theta_or_fall_towards_its_inverse():
+    rising, falling = (
+        one.frequencies(5, 81.0, torch.device("cpu")) for one in (Rising(), Falling())
+    )
+    torch.testing.assert_close(rising, torch.tensor([1.0, 3.0, 9.0, 27.0, 81.0]))
+    torch.testing.assert_close(falling, 81.0 ** -torch.tensor([0.0, 0.2, 0.4, 0.6, 0.8]))
+
+
+@pytest.mark.parametrize("spacing", [Rising(), Falling()], ids=lambda one: one.kind)
+def test_both_kinds_of_positions_turn_as_fast_as_their_spacing_says(spacing):
+    place = torch.tensor([[[0.25]]])
+    wanted = spacing.frequencies(3, 16.0, torch.device("cpu"))
+    plain = AxisPositions(shares=(6,), units=(1.0,), theta=16.0, spacing=spacing)(place)
+    torch.testing.assert_close(plain.cos.flatten(), (0.25 * wanted).cos())
+    share = FractionalPositions(largest=(1.0,), theta=16.0, spacing=spacing)(place, 1, 6)
+    torch.testing.assert_close(share.sin.flatten(), (-0.5 * wanted * math.pi / 2).sin())

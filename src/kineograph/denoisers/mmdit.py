@@ -115,8 +115,8 @@ class DoubleBlock(nn.Module):
 
     def forward(self, text: Tensor, video: Tensor, shared: Shared) -> tuple[Tensor, Tensor]:
         """(B, L, D) and (B, N, D) -> the same, refined."""
-        text_branches = self.text.modulation(shared.time)
-        video_branches = self.video.modulation(shared.time)
+        text_branches = self.text.modulation(shared.time, text.dtype)
+        video_branches = self.video.modulation(shared.time, video.dtype)
         parts = zip(
             self.text.attention(text_branches[0].enter(layer_norm(text))),
             self.video.attention(video_branches[0].enter(layer_norm(video))),
@@ -144,7 +144,7 @@ class SingleBlock(nn.Module):
 
     def forward(self, x: Tensor, shared: Shared) -> Tensor:
         """(B, L + N, D) -> the same, refined."""
-        (branch,) = self.modulation(shared.time)
+        (branch,) = self.modulation(shared.time, x.dtype)
         entered = branch.enter(layer_norm(x))
         query, key, value = self.attention(entered)
         found = attend_jointly(query, key, value, shared.rotary, shared.bias)

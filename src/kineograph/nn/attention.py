@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from kineograph.nn.grouping import Full, Grouping
 from kineograph.nn.norm import RMSNorm
+from kineograph.nn.order import BothWays, Order
 from kineograph.nn.rotary import Rotary
 from kineograph.types import Grid
 
@@ -66,6 +67,7 @@ class NormWidth:
     """By the root mean square of all heads together (LTX-Video, 2.2: "QK normalization")."""
 
     eps: float = 1e-5
+    kind: Literal["width"] = "width"
 
     def build(self, width: int, heads: int) -> nn.Module:
         """With a weight per channel, (D,)."""
@@ -77,6 +79,7 @@ class NormHead:
     """By the root mean square of each head (Henry et al., 2020; Dehghani et al., 2023)."""
 
     eps: float = 1e-6
+    kind: Literal["head"] = "head"
 
     def build(self, width: int, heads: int) -> nn.Module:
         """With a weight per channel of a head, (K,)."""
@@ -84,8 +87,22 @@ class NormHead:
 
 
 @dataclass(frozen=True)
+class NormLayer:
+    """Each head to mean 0 and variance 1, as LTX-Video tried it (2501.00103, 2.2.2)."""
+
+    eps: float = 1e-6
+    kind: Literal["layer"] = "layer"
+
+    def build(self, width: int, heads: int) -> nn.Module:
+        """With a weight and an offset per channel of a head, (K,)."""
+        return nn.LayerNorm(width // heads, self.eps)
+
+
+@dataclass(frozen=True)
 class NoNorm:
     """Not at all."""
+
+    kind: Literal["none"] = "none"
 
     def build(self, width: int, heads: int) -> nn.Module:
         """Without a weight."""
@@ -101,6 +118,7 @@ class _WidthNorm(RMSNorm):
 
 
 OVER_WIDTH = NormWidth()
+BOTH_WAYS = BothWays()
 
 
 class Projections(nn.Module):
@@ -148,9 +166,11 @@ class SelfAttention(Projections):
         grouping: Grouping | None = None,
         norm: QueryKeyNorm = OVER_WIDTH,
         bias: bool = True,
+        order: Order = BOTH_WAYS,
     ) -> None:
         super().__init__(width, heads, norm, bias=bias)
         self.grouping = grouping or Full()
+        self.order = order
 
     def forward(
         self,
@@ -159,6 +179,7 @@ class SelfAttention(Projections):
         grid: Grid,
         detour: Detour | None = None,
         bias: Tensor | None = None,
+        when: Tensor | None = None,
     ) -> Tensor:
         """Attend inside the groups.
 
@@ -169,6 +190,7 @@ class SelfAttention(Projections):
             detour: samples whose tokens do not look around; None: all do.
             bias: added to the scores of each token, as a key, (B, N), see `token_bias`;
                 None: all tokens are real.
+            when: the frame of each token, (B, N), for attention in order; None: as `grid` says.
 
         Returns:
             (B, N, D).
@@ -177,13 +199,23 @@ class SelfAttention(Projections):
         if rotary is not None:
             q, k = rotary(q), rotary(k)
         q, k, values = (self.grouping.split(part, grid) for part in (q, k, v))
-        found = attend(q, k, values, self.grouping.bias(bias, x, grid))
+        found = attend(q, k, values, self._bias(x, grid, bias, when))
         found = self.grouping.merge(found, grid).flatten(2)
         if detour is not None:
             own = v.flatten(2) if detour.how == "values" else x
             found = torch.where(detour.mask, own, found)
         result: Tensor = self.out(found)
         return result
+
+    def _bias(
+        self, x: Tensor, grid: Grid, bias: Tensor | None, when: Tensor | None
+    ) -> Tensor | None:
+        """What is added to scores, broadcastable to (groups, A, tokens, tokens); None: nothing."""
+        own = self.grouping.bias(bias, x, grid)
+        order = self.order.bias(x, when, self.grouping, grid)
+        if own is None or order is None:
+            return order if own is None else own
+        return own + order
 
 
 class CrossAttention(Projections):

@@ -94,7 +94,8 @@ class SingleSkip(Grouping):
 
     def split(self, x: Tensor, grid: Grid) -> Tensor:
         """(B, N, ...) -> (stride * B, N' / stride, ...), N' with padding of zeros."""
-        return rearrange(_padded(x, self.stride), "b (g k) ... -> (k b) g ...", k=self.stride)
+        x = _padded(x, self.stride**2)
+        return rearrange(x, "b (g k) ... -> (k b) g ...", k=self.stride)
 
     def merge(self, x: Tensor, grid: Grid) -> Tensor:
         """The exact inverse of `split`, without the padding."""
@@ -102,7 +103,7 @@ class SingleSkip(Grouping):
 
     def bias(self, bias: Tensor | None, x: Tensor, grid: Grid) -> Tensor | None:
         """As for every grouping; `PADDED` where there is no token."""
-        padded = _padded_bias(bias, x, self.stride)
+        padded = _padded_bias(bias, x, self.stride**2)
         return None if padded is None else self.split(padded, grid)[:, None, None]
 
 
@@ -114,7 +115,7 @@ class GroupSkip(Grouping):
 
     def split(self, x: Tensor, grid: Grid) -> Tensor:
         """(B, N, ...) -> (stride * B, N' / stride, ...), N' with padding of zeros."""
-        k, x = self.stride, _padded(x, self.stride)
+        k, x = self.stride, _padded(x, self.stride**2)
         return rearrange(x, "b (n m r) ... -> (m b) (n r) ...", m=k, r=k)
 
     def merge(self, x: Tensor, grid: Grid) -> Tensor:
@@ -124,19 +125,43 @@ class GroupSkip(Grouping):
 
     def bias(self, bias: Tensor | None, x: Tensor, grid: Grid) -> Tensor | None:
         """As for every grouping; `PADDED` where there is no token."""
-        padded = _padded_bias(bias, x, self.stride)
+        padded = _padded_bias(bias, x, self.stride**2)
         return None if padded is None else self.split(padded, grid)[:, None, None]
 
 
-def _padded(x: Tensor, stride: int, value: float = 0.0) -> Tensor:
-    """(B, N, ...) -> (B, N', ...), N' the next multiple of stride squared."""
-    missing = -x.shape[1] % stride**2
+@dataclass(frozen=True)
+class Window(Grouping):
+    """Every `length` tokens in a row are one group ("skip + window"; Open-Sora Plan, 2.2.2).
+
+    A sequence is padded at its end to a multiple of the length.
+    """
+
+    length: int
+
+    def split(self, x: Tensor, grid: Grid) -> Tensor:
+        """(B, N, ...) -> (B * N' / length, length, ...), N' with padding of zeros."""
+        return rearrange(_padded(x, self.length), "b (g k) ... -> (b g) k ...", k=self.length)
+
+    def merge(self, x: Tensor, grid: Grid) -> Tensor:
+        """The exact inverse of `split`, without the padding."""
+        groups = -(-grid.size // self.length)
+        return rearrange(x, "(b g) k ... -> b (g k) ...", g=groups)[:, : grid.size]
+
+    def bias(self, bias: Tensor | None, x: Tensor, grid: Grid) -> Tensor | None:
+        """As for every grouping; `PADDED` where there is no token."""
+        padded = _padded_bias(bias, x, self.length)
+        return None if padded is None else self.split(padded, grid)[:, None, None]
+
+
+def _padded(x: Tensor, multiple: int, value: float = 0.0) -> Tensor:
+    """(B, N, ...) -> (B, N', ...), N' the next multiple."""
+    missing = -x.shape[1] % multiple
     return functional.pad(x, (0, 0) * (x.ndim - 2) + (0, missing), value=value) if missing else x
 
 
-def _padded_bias(bias: Tensor | None, x: Tensor, stride: int) -> Tensor | None:
+def _padded_bias(bias: Tensor | None, x: Tensor, multiple: int) -> Tensor | None:
     """(B, N) -> (B, N'); None where there is neither a bias nor padding."""
-    if bias is None and x.shape[1] % stride**2 == 0:
+    if bias is None and x.shape[1] % multiple == 0:
         return None
     nothing = torch.zeros(x.shape[:2], dtype=x.dtype, device=x.device)
-    return _padded(nothing if bias is None else bias, stride, PADDED)
+    return _padded(nothing if bias is None else bias, multiple, PADDED)

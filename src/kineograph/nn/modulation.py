@@ -95,9 +95,14 @@ class OwnModulation(nn.Module):
         self.rows = 3 * branches
         self.linear = nn.Linear(width, self.rows * width)
 
-    def forward(self, time: Tensor) -> tuple[Branch, ...]:
-        """Time embedding (B, M, D) -> the branches; rows are shift, scale and gate in turn."""
-        rows = self.linear(functional.silu(time)).unsqueeze(2).chunk(self.rows, -1)
+    def forward(self, time: Tensor, dtype: torch.dtype) -> tuple[Branch, ...]:
+        """Time embedding (B, M, D) -> the branches; rows are shift, scale and gate in turn.
+
+        Args:
+            time: the embedding.
+            dtype: of the tokens that will be modulated.
+        """
+        rows = self.linear(functional.silu(time)).to(dtype).unsqueeze(2).chunk(self.rows, -1)
         return tuple(
             Branch(shift, 1 + scale, gate)
             for shift, scale, gate in zip(rows[::3], rows[1::3], rows[2::3], strict=True)

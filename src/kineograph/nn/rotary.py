@@ -8,10 +8,38 @@ Letters: B samples, N tokens, D width, A heads of size K.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rising:
+    """From 1 to theta ("exponential", LTX-Video, 2.2.1)."""
+
+    kind: Literal["rising"] = "rising"
+
+    def frequencies(self, count: int, theta: float, device: torch.device) -> Tensor:
+        """(count,) in float32."""
+        ramp = torch.linspace(0.0, 1.0, count, dtype=torch.float32, device=device)
+        return torch.as_tensor(theta**ramp)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Falling:
+    """From 1 to almost 1 / theta ("inverse exponential"), as in Su et al. (2104.09864)."""
+
+    kind: Literal["falling"] = "falling"
+
+    def frequencies(self, count: int, theta: float, device: torch.device) -> Tensor:
+        """(count,) in float32."""
+        steps = torch.arange(count, dtype=torch.float32, device=device)
+        return torch.as_tensor(1.0 / theta ** (steps / count))
+
+
+Spacing: TypeAlias = Rising | Falling
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +71,13 @@ class FractionalPositions:
     """Positions as fractions of a largest one, turned over the full width (LTX-Video, 2.2).
 
     largest: the position of each axis that counts as 1. The D // 2 pairs of the full width
-    have D // 6 frequencies, growing from pi/2 to theta * pi/2, and for each frequency the
-    axes in turn; heads cut this row into slices. What is left over, in front, does not turn.
+    have D // 6 frequencies, pi/2 times those of `spacing`, and for each frequency the axes in
+    turn; heads cut this row into slices. What is left over, in front, does not turn.
     """
 
     largest: tuple[float, ...]
     theta: float = 10000.0
+    spacing: Spacing = field(default_factory=Rising)
 
     def __call__(self, positions: Tensor, heads: int, head_width: int) -> Rotary:
         """The table of tokens anywhere.
@@ -64,9 +93,7 @@ class FractionalPositions:
         """
         width, axes = heads * head_width, len(self.largest)
         count = width // (2 * axes)
-        device = positions.device
-        ramp = torch.linspace(0.0, 1.0, count, dtype=torch.float32, device=device)
-        frequencies = self.theta**ramp * math.pi / 2
+        frequencies = self.spacing.frequencies(count, self.theta, positions.device) * math.pi / 2
         fractions = self._fractions(positions)
         angles = frequencies * (fractions.unsqueeze(-1) * 2 - 1)  # (B, N, axes, count)
         angles = angles.transpose(-1, -2).flatten(2)
@@ -86,12 +113,13 @@ class AxisPositions:
     """Each axis turns a share of every head by itself (Open-Sora Plan, 2.2: "3D RoPE").
 
     shares: channels of a head for each axis, even, together K; units: the position of each axis
-    that counts as 1. The frequencies of a share fall from 1 to almost 1 / theta.
+    that counts as 1. spacing: of the frequencies of a share.
     """
 
     shares: tuple[int, ...]
     units: tuple[float, ...]
     theta: float = 10000.0
+    spacing: Spacing = field(default_factory=Falling)
 
     def __call__(self, positions: Tensor) -> Rotary:
         """The table of tokens anywhere.
@@ -104,8 +132,8 @@ class AxisPositions:
         """
         angles = []
         for axis, (share, unit) in enumerate(zip(self.shares, self.units, strict=True)):
-            steps = torch.arange(0, share, 2, dtype=torch.float32, device=positions.device)
-            frequencies = 1.0 / self.theta ** (steps / share)
+            count, device = share // 2, positions.device
+            frequencies = self.spacing.frequencies(count, self.theta, device)
             angles.append((positions[:, axis].float() / unit).unsqueeze(-1) * frequencies)
         angle = torch.cat(angles, -1).unsqueeze(2)
         return Rotary(angle.cos(), angle.sin())
