@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "data": {"media", "types", "errors"},
     "curation": {"data", "media", "nn", "errors"},
     "checkpoints": {"types", "errors"},
-    "checkpoints.public": {"checkpoints", "types", "errors"} | MODELS,
+    "checkpoints.public": {"checkpoints", "nn", "types", "errors"} | MODELS,
     "parallel": {"nn", "types"},
     "recipes": PARTS | {"config", "errors"},
     "planning": BASE,

@@ -12,14 +12,16 @@ from torch.nn import functional
 
 @dataclass(frozen=True, kw_only=True)
 class PatchDiscriminatorConfig:
-    """A discriminator; the defaults are WF-VAE's.
+    """A discriminator; the defaults are WF-VAE's. Open-Sora 2.0 has 5 layers and dropout 0.3.
 
+    channels: of the clips that it looks at, 6 for pairs;
     width: channels after the first convolution, doubled by each stage up to 8 times.
     layers: stages behind the first convolution.
     dropout: behind every stage; later code of WF-VAE has 0.3.
     """
 
     kind: Literal["patch_discriminator"] = "patch_discriminator"
+    channels: int = 3
     width: int = 64
     layers: int = 4
     dropout: float = 0.0
@@ -35,7 +37,7 @@ class PatchDiscriminator(nn.Module):
     def __init__(self, config: PatchDiscriminatorConfig) -> None:
         super().__init__()
         widths = [config.width * min(2**i, 8) for i in range(config.layers + 1)]
-        self.enter = nn.Conv3d(3, widths[0], 3, stride=2, padding=1)
+        self.enter = nn.Conv3d(config.channels, widths[0], 3, stride=2, padding=1)
         self.stages = nn.ModuleList(
             Stage(
                 widths[i],
@@ -49,7 +51,7 @@ class PatchDiscriminator(nn.Module):
         self.apply(_initialise)
 
     def forward(self, video: Tensor) -> Tensor:
-        """(B, 3, T, Y, X) -> logits (B, 1, T / 4, Y / 2**n, X / 2**n), n the layers."""
+        """(B, channels, T, Y, X) -> logits (B, 1, T / 4, Y / 2**n, X / 2**n), n the layers."""
         x = functional.leaky_relu(self.enter(video), 0.2)
         for stage in self.stages:
             x = stage(x)

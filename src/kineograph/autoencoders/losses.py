@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kineograph.nn.wavelet import VOLUME_GAIN, haar_3d
 from kineograph.types import Posterior
 
 
@@ -66,9 +67,13 @@ def negative_log_likelihood(error: Tensor, logvar: Tensor, weight: Tensor | None
     Returns:
         The mean over B x T frames, ().
     """
-    frames = error.shape[0] * error.shape[2]
     terms = error / logvar.exp() + logvar
-    return (terms if weight is None else terms * weight).sum() / frames
+    return frame_sum(terms if weight is None else terms * weight)
+
+
+def frame_sum(error: Tensor) -> Tensor:
+    """(B, C, T, Y, X) -> the sum over a frame, the mean over B x T frames, ()."""
+    return error.sum() / (error.shape[0] * error.shape[2])
 
 
 def kl_divergence(posterior: Posterior) -> Tensor:
@@ -90,6 +95,25 @@ def wavelet_difference(parts: Mapping[str, Tensor]) -> Tensor:
     return torch.stack([(a.float() - b.float()).abs().mean() for a, b in _levels(parts)]).sum()
 
 
+def video_wavelet_difference(found: Tensor, video: Tensor) -> Tensor:
+    """Mean absolute difference of the eight bands of a wavelet level (LTX-Video, 2.1.5).
+
+    The paper names neither family nor levels: one orthonormal Haar level is the natural
+    transform with eight bands. What does not fill a cell of 2 x 2 x 2 is repeated, in time
+    the first frame, so that a picture is a clip at rest.
+
+    Args:
+        found: (B, 3, T, Y, X).
+        video: the truth, in the same shape.
+    """
+    error = found - video
+    if error.shape[2] % 2:
+        error = torch.cat((error[:, :, :1], error), dim=2)
+    down, right = error.shape[3] % 2, error.shape[4] % 2
+    bands = haar_3d(functional.pad(error, (0, right, 0, down, 0, 0), mode="replicate"))
+    return bands.abs().mean() * (8**-0.5 / VOLUME_GAIN)
+
+
 def hinge_loss(real: Tensor, fake: Tensor) -> Tensor:
     """Of a discriminator: its logits above 1 for real clips, below -1 for made ones."""
     return 0.5 * (functional.relu(1.0 - real).mean() + functional.relu(1.0 + fake).mean())
@@ -101,7 +125,12 @@ def logistic_loss(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def adaptive_weight(
-    reconstruction: Tensor, adversarial: Tensor, last_layer: Tensor, epsilon: float = 1e-4
+    reconstruction: Tensor,
+    adversarial: Tensor,
+    last_layer: Tensor,
+    *,
+    epsilon: float = 1e-4,
+    most: float = 1e4,
 ) -> Tensor:
     """What makes an adversarial loss pull as hard on the last layer as the reconstruction.
 
@@ -110,14 +139,15 @@ def adaptive_weight(
         adversarial: loss, ().
         last_layer: the decoder's last weight.
         epsilon: keeps the ratio finite; WF-VAE's paper has 1e-6.
+        most: the largest weight.
 
     Returns:
-        The ratio of gradient norms, at most 10,000, detached, ().
+        The ratio of gradient norms, detached, ().
     """
     (pull,) = torch.autograd.grad(reconstruction, last_layer, retain_graph=True)
     (push,) = torch.autograd.grad(adversarial, last_layer, retain_graph=True)
     ratio: Tensor = pull.norm() / (push.norm() + epsilon)
-    return ratio.clamp(0.0, 1e4).detach()
+    return ratio.clamp(0.0, most).detach()
 
 
 def _levels(parts: Mapping[str, Tensor]) -> list[tuple[Tensor, Tensor]]:

@@ -1,0 +1,118 @@
+"""Terms of an autoencoder's loss that compare how frames look.
+
+Letters: B clips, T frames of Y x X pixels.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from kineograph.autoencoders import losses
+from kineograph.autoencoders.losses_terms import Comparison, Fade, Measure, Networks
+from kineograph.errors import ConfigError
+from kineograph.nn.perceptual import SMALLEST, Distance, PyramidDistance
+from kineograph.nn.resample import fold_frames, unfold_frames
+
+
+@dataclass(frozen=True, kw_only=True)
+class LPIPSConfig:
+    """The trained distance; its weights come from the user's file."""
+
+    kind: Literal["lpips"] = "lpips"
+
+    def build(self, networks: Networks) -> Distance:
+        """The given network.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if networks.lpips is None:
+            raise ConfigError(
+                "the loss needs LPIPS and no weights are given: give VGG16's and its heads' "
+                "files, or choose the distance without weights, {kind: pyramid}"
+            )
+        return networks.lpips
+
+
+@dataclass(frozen=True, kw_only=True)
+class PyramidConfig:
+    """Normalised Laplacian pyramids; needs no weights (`nn/perceptual.py`)."""
+
+    kind: Literal["pyramid"] = "pyramid"
+    levels: int = 4
+    floor: float = 0.1
+
+    def build(self, networks: Networks) -> Distance:
+        """The distance; needs no network."""
+        return PyramidDistance(self.levels, self.floor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerceptualConfig:
+    """Mean distance of frames."""
+
+    kind: Literal["perceptual"] = "perceptual"
+    weight: float = 1.0
+    fade: Fade = field(default_factory=Fade)
+    distance: LPIPSConfig | PyramidConfig = field(default_factory=LPIPSConfig)
+
+    def build(self, networks: Networks) -> Measure:
+        """The measure, over a network where the distance needs one."""
+        distance = self.distance.build(networks)
+        return lambda c: frame_distances(distance, c.shown, c.video).mean()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LikelihoodConfig:
+    """What VQGAN's code and its heirs (Open-Sora, Open-Sora Plan) call reconstruction.
+
+    Of every pixel the absolute error and `perceptual` times the distance of its frame,
+    divided by exp(logvar), plus logvar; summed over a frame, the mean over frames. So it is
+    3 Y X times the mean form of the papers. The publications keep `logvar` at 0.
+    """
+
+    kind: Literal["likelihood"] = "likelihood"
+    weight: float = 1.0
+    fade: Fade = field(default_factory=Fade)
+    perceptual: float = 1.0
+    distance: LPIPSConfig | PyramidConfig = field(default_factory=LPIPSConfig)
+    logvar: float = 0.0
+
+    def build(self, networks: Networks) -> Measure:
+        """The measure, over a network where the distance needs one."""
+        return Likelihood(self.distance.build(networks), self.perceptual, self.logvar)
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Sums of absolute errors and distances under a fixed log-variance."""
+
+    distance: Distance
+    perceptual: float
+    logvar: float
+
+    def __call__(self, compared: Comparison) -> Tensor:
+        """A comparison -> the negative log-likelihood, ()."""
+        shown, video = compared.shown, compared.video
+        error = (shown - video).abs()
+        if self.perceptual:
+            error = error + self.perceptual * frame_distances(self.distance, shown, video)
+        logvar = torch.tensor(self.logvar, device=error.device)
+        return losses.negative_log_likelihood(error, logvar, compared.weight)
+
+
+def frame_distances(distance: Distance, found: Tensor, video: Tensor) -> Tensor:
+    """(B, 3, T, Y, X) twice -> the distance of each pair of frames, (B, 1, T, 1, 1).
+
+    Raises:
+        ConfigError: frames that are too small.
+    """
+    height, width = video.shape[3:]
+    if min(height, width) < SMALLEST:
+        raise ConfigError(
+            f"perceptual loss: frames of {height} x {width}, expected sides of {SMALLEST} at least"
+        )
+    distances = distance(fold_frames(found), fold_frames(video))
+    return unfold_frames(distances.view(-1, 1, 1, 1), len(video))
