@@ -77,6 +77,16 @@ def test_metadata_come_back(tmp_path, name):
     assert read_metadata(tmp_path / name)["kineograph"] == told["kineograph"]
 
 
+def test_equal_frames_become_equal_files(tmp_path):
+    """The settings too: what they rule out shows itself in one clip of a thousand only."""
+    files = [tmp_path / f"{index}.mp4" for index in range(10)]
+    for path in files:
+        write_video(path, ramp(), 8)
+    first = files[0].read_bytes()
+    assert all(path.read_bytes() == first for path in files)
+    assert all(word in first for word in (b" mbtree=0", b" threads=1", b" lookahead_threads=1"))
+
+
 def test_the_table_stands_in_front(tmp_path):
     write_video(tmp_path / "a.mp4", plain(), 8)
     data = (tmp_path / "a.mp4").read_bytes()
