@@ -105,6 +105,18 @@ def test_the_decoder_looks_ahead_unless_it_is_causal(causal, changes):
     assert (not torch.equal(*first)) == changes
 
 
+@pytest.mark.parametrize("config", [VARIANTS[name] for name in VARIANTS if "attention" not in name])
+@pytest.mark.parametrize(("latent_frames", "chunk"), [(1, 1), (3, 1), (5, 2), (8, 1), (9, 4)])
+def test_chunks_code_what_the_whole_clip_codes(config, latent_frames, chunk):
+    whole, chunked = build(config).double(), build(replace(config, chunk=chunk)).double()
+    step = config.compression.frames
+    video = clip(1 + step * (latent_frames - 1) // 2, batch=2).double()
+    latents = whole.encode(video)
+    assert (chunked.encode(video) - latents).abs().max() < 1e-10
+    pixels = whole.decode(latents, draws=seeded([3, 4]))
+    assert (chunked.decode(latents, draws=seeded([3, 4])) - pixels).abs().max() < 1e-10
+
+
 def test_one_variance_serves_all_channels_of_a_latent():
     logvar = build(OLD).posterior(clip(2)).logvar
     assert torch.equal(logvar, logvar[:, :1].expand_as(logvar))
@@ -203,6 +215,8 @@ def test_the_published_compression():
     [
         (lambda: replace(NEW, encoder=OLD.encoder[:1]), "the decoder multiplies by"),
         (lambda: replace(NEW, decode_time=2.0), "decode_time = 2.0"),
+        (lambda: replace(NEW, chunk=0), "chunk = 0"),
+        (lambda: replace(VARIANTS["attention"], chunk=2), "attention looks at the whole clip"),
         (lambda: build(OLD).encode(torch.zeros(1, 3, 2, 8, 8)), "frames = 2 n"),
         (lambda: build(OLD).encode(torch.zeros(1, 3, 3, 6, 8)), "multiples of 4"),
         (lambda: build(OLD).decode(torch.zeros(1, 3, 2, 1, 1), frames=4), "2 latent frames give 3"),

@@ -19,7 +19,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kineograph.autoencoders.coding import as_posterior, refuse_others
+from kineograph.autoencoders.coding import as_posterior, refuse_others, split_evenly
 from kineograph.autoencoders.denoising_blocks import (
     Half,
     Moment,
@@ -38,7 +38,7 @@ from kineograph.autoencoders.denoising_stages import (
 from kineograph.autoencoders.tiled import Cells, Tiling, decode_in_tiles, encode_in_tiles
 from kineograph.errors import ConfigError
 from kineograph.nn.centred import CentredConv
-from kineograph.nn.conv import CausalConv
+from kineograph.nn.conv import Cache, CausalConv, in_chunks
 from kineograph.nn.embed import NumberEmbedding
 from kineograph.types import Draws, Legal, Posterior, Reconstruction, Statistics
 
@@ -58,6 +58,9 @@ class DenoisingConfig:
     decode_time, decode_noise: that time when generating, in [0, 1], and how much of the
         latents is replaced by noise before (for a timed decoder).
     train_time: largest time in training (paper: 0.2).
+    chunk: latent frames that are coded at once; None: the whole clip. Every chunk size gives
+        the same result up to rounding, with less memory.
+    tiling: None: no tiles.
     """
 
     kind: Literal["denoising"] = "denoising"
@@ -92,9 +95,17 @@ class DenoisingConfig:
     decode_time: float = 0.05
     decode_noise: float = 0.025
     train_time: float = 0.2
+    chunk: int | None = None
     tiling: Tiling | None = None
 
     def __post_init__(self) -> None:
+        if self.chunk is not None and self.chunk < 1:
+            raise ConfigError(f"chunk = {self.chunk}: expected 1 or more latent frames, or None")
+        if self.chunk is not None and any(isinstance(one, Attended) for one in self.decoder):
+            raise ConfigError(
+                "chunk with a stage 'attended': its attention looks at the whole clip, so chunks "
+                "would not give what the whole clip gives; set chunk to None"
+            )
         down, up = _sizes(self.encoder), _sizes(self.decoder)
         if down != up:
             raise ConfigError(
@@ -141,12 +152,13 @@ class Encoder(nn.Module):
         spread = 1 if config.variance == "shared" else self.latents
         self.out = CausalConv(width, self.latents + spread)
 
-    def forward(self, video: Tensor) -> Tensor:
+    def forward(self, video: Tensor, cache: Cache | None = None) -> Tensor:
         """(B, 3, T, Y, X) -> mean and log-variance, stacked along the channels."""
-        x = self.enter(into_channels(video, self.patch))
+        x = self.enter(into_channels(video, self.patch), cache)
         for stage in self.stages:
-            x = stage(x, Moment())
-        mean, logvar = self.out(functional.silu(pixel_norm(x))).tensor_split([self.latents], dim=1)
+            x = stage(x, Moment(cache=cache))
+        moments = self.out(functional.silu(pixel_norm(x)), cache)
+        mean, logvar = moments.tensor_split([self.latents], dim=1)
         return torch.cat((mean, logvar.expand_as(mean)), dim=1)
 
 
@@ -169,10 +181,11 @@ class Decoder(nn.Module):
     def forward(self, latents: Tensor, moment: Moment) -> Tensor:
         """Un-normalised latents (B, C, F, H, W) and their time (B,) -> (B, 3, T, Y, X)."""
         moment = self.last.scaled(moment)
-        x = self.enter(latents)
+        x = self.enter(latents, moment.cache)
         for stage in self.stages:
             x = stage(x, moment)
-        return out_of_channels(self.out(functional.silu(self.last(x, moment))), self.patch)
+        x = self.out(functional.silu(self.last(x, moment)), moment.cache)
+        return out_of_channels(x, self.patch)
 
 
 class End(nn.Module):
@@ -256,9 +269,8 @@ class Denoising(nn.Module):
         self.latent_shape(*video.shape[2:])
         video = self._enter(video)
         if self.config.tiling is None:
-            moments: Tensor = self.encoder(video)
-            return moments
-        return encode_in_tiles(self.encoder, video, self.config.tiling, self.config.compression)
+            return self._moments(video)
+        return encode_in_tiles(self._moments, video, self.config.tiling, self.config.compression)
 
     def posterior(self, video: Tensor, draws: Draws | None = None) -> Posterior:
         """(B, 3, T, Y, X) -> the distribution of un-normalised latents; needs no draws."""
@@ -299,11 +311,10 @@ class Denoising(nn.Module):
         """
         if time is None:
             time = latents.new_full((1,), self.config.decode_time, dtype=torch.float32)
-        network = partial(self.decoder, moment=Moment(time, draws))
+        network = partial(self._video, moment=Moment(time, draws))
         latents, tiling = self._enter(latents), self.config.tiling
         if tiling is None:
-            video: Tensor = network(latents)
-            return video
+            return network(latents)
         return decode_in_tiles(network, latents, tiling, self.config.compression)
 
     def normalise(self, latents: Tensor) -> Tensor:
@@ -340,6 +351,30 @@ class Denoising(nn.Module):
     def last_layer(self) -> nn.Parameter:
         """The weight of the decoder's last convolution."""
         return self.decoder.out.weight
+
+    def _moments(self, video: Tensor) -> Tensor:
+        """The encoder on pixels (B, 3, T, Y, X), in chunks if the config says so."""
+        if self.config.chunk is None:
+            moments: Tensor = self.encoder(video)
+            return moments
+        step = self.config.compression.frames
+        pieces = [step * count for count in self._pieces((video.shape[2] - 1) // step + 1)]
+        pieces[0] -= step - 1  # the first latent frame is one picture
+        return in_chunks(self.encoder, video, pieces)
+
+    def _video(self, latents: Tensor, moment: Moment) -> Tensor:
+        """The decoder on latents (B, C, F, H, W), in chunks if the config says so."""
+        if self.config.chunk is None:
+            video: Tensor = self.decoder(latents, moment)
+            return video
+        return in_chunks(
+            lambda x, cache: self.decoder(x, moment._replace(cache=cache)),
+            latents,
+            self._pieces(latents.shape[2]),
+        )
+
+    def _pieces(self, frames: int) -> list[int]:
+        return split_evenly(frames, self.config.chunk or frames)
 
     def _enter(self, x: Tensor) -> Tensor:
         """To the weights' dtype, and channels last: bf16 convolutions are slow otherwise."""

@@ -18,7 +18,7 @@ from torch.nn import functional
 from kineograph.autoencoders.wavelet_blocks import ChannelNorm
 from kineograph.nn.attention import SelfAttention
 from kineograph.nn.centred import CentredConv
-from kineograph.nn.conv import CausalConv
+from kineograph.nn.conv import Cache, CausalConv
 from kineograph.nn.embed import NumberEmbedding
 from kineograph.nn.norm import rms_norm
 from kineograph.types import Draws, Grid
@@ -30,11 +30,12 @@ class Moment(NamedTuple):
     """What stages know besides features.
 
     time: the decoder's time (B,), already scaled; None in an encoder. draws: for the noise
-    that is added inside; None: no noise.
+    that is added inside; None: no noise. cache: of a clip that comes in chunks.
     """
 
     time: Tensor | None = None
     draws: Draws | None = None
+    cache: Cache | None = None
 
 
 class Half(NamedTuple):
@@ -70,18 +71,23 @@ class Noise(nn.Module):
         super().__init__()
         self.size = nn.Parameter(torch.zeros(channels, 1, 1))
 
-    def forward(self, x: Tensor, draws: Draws | None) -> Tensor:
-        """(B, C, T, Y, X) -> the same; asks for draws of (B, Y, X)."""
-        if draws is None:
+    def forward(self, x: Tensor, moment: Moment) -> Tensor:
+        """(B, C, T, Y, X) -> the same; asks once a clip for draws of (B, Y, X)."""
+        if moment.draws is None:
             return x
-        noise = draws((x.shape[0], *x.shape[3:])).to(x)
+        cache = moment.cache
+        noise = None if cache is None else cache.recall(self)
+        if noise is None:
+            noise = moment.draws((x.shape[0], *x.shape[3:])).to(x)
+        if cache is not None:
+            cache.keep(self, noise)
         return x + noise[:, None, None] * self.size[:, None]
 
 
 class Quiet(nn.Module):
     """No noise."""
 
-    def forward(self, x: Tensor, draws: Draws | None) -> Tensor:
+    def forward(self, x: Tensor, moment: Moment) -> Tensor:
         """(B, C, T, Y, X) -> the same."""
         return x
 
@@ -104,14 +110,20 @@ class Residual(nn.Module):
     def forward(
         self,
         x: Tensor,
-        draws: Draws | None,
+        moment: Moment,
         affine_1: Affine = unchanged,
         affine_2: Affine = unchanged,
     ) -> Tensor:
         """(B, C, T, Y, X) -> (B, C', T, Y, X); the affines follow the norms."""
-        y = self.conv_1(functional.silu(affine_1(pixel_norm(x))))
-        y = self.conv_2(functional.silu(affine_2(pixel_norm(self.noise_1(y, draws)))))
-        result: Tensor = self.shortcut(x) + self.noise_2(y, draws)
+        y: Tensor = self.conv_1(functional.silu(affine_1(pixel_norm(x))), moment.cache)
+        if y.shape[2]:
+            y = self.noise_1(y, moment)
+            y = self.conv_2(functional.silu(affine_2(pixel_norm(y))), moment.cache)
+        if moment.cache is not None:
+            x = moment.cache.wait(self, x, y.shape[2])
+            if not y.shape[2]:
+                return y
+        result: Tensor = self.shortcut(x) + self.noise_2(y, moment)
         return result
 
 
@@ -126,12 +138,12 @@ class AttendedResidual(nn.Module):
     def forward(
         self,
         x: Tensor,
-        draws: Draws | None,
+        moment: Moment,
         affine_1: Affine = unchanged,
         affine_2: Affine = unchanged,
     ) -> Tensor:
         """(B, C, T, Y, X) -> the same."""
-        x = self.residual(x, draws, affine_1, affine_2)
+        x = self.residual(x, moment, affine_1, affine_2)
         change = self.attention(rearrange(x, "b c t y x -> b (t y x) c"), None, Grid(*x.shape[2:]))
         result: Tensor = x + change.transpose(1, 2).view_as(x)
         return result
@@ -150,7 +162,7 @@ class Run(nn.Module):
     def forward(self, x: Tensor, moment: Moment) -> Tensor:
         """(B, C, T, Y, X) -> (B, C', T, Y, X)."""
         for block in self.blocks:
-            x = block(x, moment.draws)
+            x = block(x, moment)
         return x
 
 
@@ -172,7 +184,7 @@ class TimedRun(nn.Module):
         for block, table in zip(self.blocks, self.tables, strict=True):
             first, second = (time + table).split(2, dim=1)
             affines = partial(shift_and_scale, first), partial(shift_and_scale, second)
-            x = block(x, moment.draws, *affines)
+            x = block(x, moment, *affines)
         return x
 
 
@@ -191,7 +203,7 @@ class StridedDown(nn.Module):
 
     def forward(self, x: Tensor, moment: Moment) -> Tensor:
         """(B, C, T, Y, X) -> (B, C', ceil(T / t), Y / y, X / x)."""
-        smaller: Tensor = self.conv(x)
+        smaller: Tensor = self.conv(x, moment.cache)
         return smaller
 
 
@@ -205,9 +217,9 @@ class FoldDown(nn.Module):
 
     def forward(self, x: Tensor, moment: Moment) -> Tensor:
         """(B, C, T, Y, X) -> (B, C', ceil(T / t), Y / y, X / x)."""
-        if self.stride[0] == 2:  # the first frame stays alone
-            x = torch.cat((x[:, :, :1], x), dim=2)
-        new = fold_volume(self.conv(x), self.stride)
+        if self.stride[0] == 2 and (moment.cache is None or moment.cache.first):
+            x = torch.cat((x[:, :, :1], x), dim=2)  # the first frame stays alone
+        new = fold_volume(self.conv(x, moment.cache), self.stride)
         old = fold_volume(x, self.stride)
         return new + reduce(old, "b (c g) t y x -> b c t y x", "mean", c=new.shape[1])
 
@@ -222,12 +234,17 @@ class UnfoldUp(nn.Module):
 
     def forward(self, x: Tensor, moment: Moment) -> Tensor:
         """(B, C, T, Y, X) -> (B, C', t T - t + 1, y Y, x X)."""
-        return self.spread(self.conv(x))
+        y = self.conv(x, moment.cache)
+        return self.spread(y, first=self.begins(y, moment))
 
-    def spread(self, x: Tensor) -> Tensor:
-        """(B, t y x C', T, Y, X) -> (B, C', t T - t + 1, y Y, x X)."""
+    def begins(self, y: Tensor, moment: Moment) -> bool:
+        """Whether the convolution's result (B, C', T, Y, X) holds the clip's first frame."""
+        return moment.cache is None or (y.shape[2] > 0 and moment.cache.begins(self, y))
+
+    def spread(self, x: Tensor, *, first: bool) -> Tensor:
+        """(B, t y x C', T, Y, X) -> (B, C', t T - t + 1, y Y, x X); t T where not `first`."""
         larger = unfold_volume(x, self.stride)
-        return larger[:, :, 1:] if self.stride[0] == 2 else larger
+        return larger[:, :, 1:] if first and self.stride[0] == 2 else larger
 
 
 class StraightUp(nn.Module):
@@ -239,8 +256,11 @@ class StraightUp(nn.Module):
 
     def forward(self, x: Tensor, moment: Moment) -> Tensor:
         """(B, C, T, Y, X) -> (B, C', t T - t + 1, y Y, x X)."""
-        new: Tensor = self.up(x, moment)
-        old = self.up.spread(x)
+        y = self.up.conv(x, moment.cache)
+        if moment.cache is not None:
+            x = moment.cache.wait(self, x, y.shape[2])
+        first = self.up.begins(y, moment)
+        new, old = (self.up.spread(one, first=first) for one in (y, x))
         return new + old.repeat(1, new.shape[1] // old.shape[1], 1, 1, 1)
 
 

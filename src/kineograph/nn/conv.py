@@ -50,6 +50,16 @@ class Cache:
         self.keep(layer, x[:, :, frames:])
         return x[:, :, :frames]
 
+    def begins(self, layer: nn.Module, x: Tensor) -> bool:
+        """Whether x (B, C, T, Y, X), T above 0, is the first that a layer gets of the clip.
+
+        That is not always the first chunk: what looks ahead gives nothing until it has seen
+        enough. A layer that asks keeps nothing else.
+        """
+        first = layer not in self._frames
+        self._frames.setdefault(layer, x.new_empty(0))
+        return first
+
 
 def in_chunks(
     network: Callable[[Tensor, Cache], Tensor], x: Tensor, frames: Sequence[int]
@@ -57,7 +67,7 @@ def in_chunks(
     """Send a clip through a causal network piece by piece.
 
     Args:
-        network: takes a piece and the cache.
+        network: takes a piece and the cache; it may give the frames of one with a later one.
         x: (B, C, T, Y, X).
         frames: how many frames each piece has; they add up to T.
 
