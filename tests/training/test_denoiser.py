@@ -157,7 +157,7 @@ def test_every_process_sees_other_clips_and_only_the_first_one_saves(
     one, other = ([latents[:, :, 0] for latents, _ in watch.seen] for watch in watches)
     steps = torch.stack([*one, *other]).flatten(1)
     assert len(steps) == 16 and len({tuple(step.tolist()) for step in steps}) > 14
-    assert [(tmp_path / str(rank) / "state.pt").exists() for rank in (0, 1)] == [True, False]
+    assert [(tmp_path / str(rank) / "states").exists() for rank in (0, 1)] == [True, False]
 
 
 def test_the_loss_falls(recipe: Recipe, stored: Latents, tmp_path: Path) -> None:
