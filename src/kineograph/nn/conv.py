@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from kineograph.nn.tiling import join
+
 
 class Cache:
     """What the layers of a causal network remember between the chunks of one clip.
@@ -81,7 +83,7 @@ def in_chunks(
         cache.first = index == 0
         cache.last = index == len(pieces) - 1
         outputs.append(network(piece, cache))
-    return torch.cat(outputs, dim=2)
+    return join(outputs, dim=2)
 
 
 class CausalConv(nn.Conv3d):

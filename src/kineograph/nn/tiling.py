@@ -49,18 +49,20 @@ def tiled_plane(network: Network, x: Tensor, rows: Tiles, columns: Tiles) -> Ten
     pieces = columns.pieces(x.shape[4])
     for y, height in rows.pieces(x.shape[3]):
         band = x[:, :, :, y : y + rows.size]
-        row: list[Tensor] = []
-        for column, (start, _) in enumerate(pieces):
+        row, below = [], []
+        left: Tensor | None = None
+        for column, (start, width) in enumerate(pieces):
             tile = network(band[..., start : start + columns.size])
             if above:
                 tile = blend(above[column], tile, rows.blend, dim=3)
-            if row:
-                tile = blend(row[-1], tile, columns.blend, dim=4)
-            row.append(tile)
-        above = row
-        kept = zip(row, pieces, strict=True)
-        bands.append(torch.cat([t[:, :, :, :height, :width] for t, (_, width) in kept], dim=4))
-    return torch.cat(bands, dim=3)
+            if left is not None:
+                tile = blend(left, tile, columns.blend, dim=4)
+            left = _end(tile, columns.blend, dim=4)
+            below.append(_end(tile, rows.blend, dim=3))
+            row.append(tile[:, :, :, :height, :width].clone())
+        above = below
+        bands.append(join(row, dim=4))
+    return join(bands, dim=3)
 
 
 def tiled_time(
@@ -85,12 +87,31 @@ def tiled_time(
     for start, keep in frames.pieces(x.shape[2]):
         tile = network(x[:, :, start : start + frames.size + lead])
         if before is None:
-            kept.append(tile[:, :, : keep + lead])
+            kept.append(tile[:, :, : keep + lead].clone())
         else:
             tile = blend(before, tile[:, :, later], frames.blend, dim=2)
-            kept.append(tile[:, :, :keep])
-        before = tile
-    return torch.cat(kept, dim=2)
+            kept.append(tile[:, :, :keep].clone())
+        before = _end(tile, frames.blend, dim=2)
+    return join(kept, dim=2)
+
+
+def join(pieces: list[Tensor], dim: int) -> Tensor:
+    """Pieces one behind the other along `dim`; takes them out of the list as it copies them.
+
+    So the pieces and the whole do not lie in memory at once, as they do in `torch.cat`: pages of
+    the whole that nothing was written to yet take no memory on a CPU.
+    """
+    if len(pieces) == 1:
+        return pieces.pop()
+    shape = list(pieces[0].shape)
+    shape[dim] = sum(piece.shape[dim] for piece in pieces)
+    whole, done = pieces[0].new_empty(shape), 0
+    pieces.reverse()
+    while pieces:
+        piece = pieces.pop()
+        whole.narrow(dim, done, piece.shape[dim]).copy_(piece)
+        done += piece.shape[dim]
+    return whole
 
 
 def blend(before: Tensor, after: Tensor, length: int, dim: int) -> Tensor:
@@ -103,3 +124,9 @@ def blend(before: Tensor, after: Tensor, length: int, dim: int) -> Tensor:
     new = after.narrow(dim, 0, length)
     rest = after.narrow(dim, length, after.shape[dim] - length)
     return torch.cat((old * (1 - share) + new * share, rest), dim=dim)
+
+
+def _end(tile: Tensor, length: int, dim: int) -> Tensor:
+    """The last entries of a tile, without keeping all of it alive."""
+    length = min(length, tile.shape[dim])
+    return tile.narrow(dim, tile.shape[dim] - length, length).clone()
