@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kineograph.conditioning.token_dropping import FixedCount, SpatialDropping
+from kineograph.conditioning.token_dropping import FixedCount, SpatialDropping, TemporalDropping
 from kineograph.errors import ConfigError
 from kineograph.types import Grid, seeded
 
@@ -29,6 +29,19 @@ def test_places_differ_between_samples_and_draws():
 def test_the_lowest_scores_stay():
     scores = torch.tensor([[0.4, 0.1, 0.9, 0.2], [0.0, 0.3, 0.2, 0.1]])
     assert SpatialDropping().places(scores).tolist() == [[1, 3], [0, 3]]
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.5, 1), (0.0, 3), (0.3, 2), (0.99, 1)])
+def test_frames_are_dropped_whole(share, count):
+    keep = TemporalDropping(share=share)(2, GRID, seeded([1, 2]))
+    frames = keep.view(2, count, 10) // 10
+    assert torch.equal(frames, frames[..., :1].expand_as(frames))
+    assert (keep.diff(dim=1) > 0).all() and keep.min() >= 0 and keep.max() < GRID.size
+
+
+def test_dropped_frames_differ_between_samples():
+    keep = TemporalDropping(share=0.9)(20, GRID, seeded(range(20)))
+    assert sorted((keep[:, 0] // 10).unique().tolist()) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("tokens", "count"), [(24, 24), (29, 29), (40, 30)])

@@ -199,7 +199,16 @@ def test_kept_tokens_are_turned_by_the_places_they_had():
     assert not torch.allclose(found, narrow, atol=1e-4)
 
 
-@pytest.mark.parametrize("keep", [[0, 1, 2], [0, 1, 6, 8], [3, 9, 4]])
+@torch.no_grad()
+def test_a_model_that_keeps_one_frame_sees_it_as_an_image():
+    """Dropping along time (A.3), which the paper advises against: all is predicted all the same."""
+    stiv, x = model(replace(SMALL, whole_layers=0)), latents()
+    kept = stiv(x, TIME, condition(Layout(keep=torch.arange(6).expand(2, -1))))
+    close(kept[:, :, :2], stiv(x[:, :, :2], TIME, condition()))
+    assert kept[:, :, 2:].any()
+
+
+@pytest.mark.parametrize("keep", [[0, 1, 2, 9], [0, 1, 6, 8], [3, 9, 4], [9, 3]])
 def test_kept_tokens_that_are_no_columns_are_refused(keep):
     told = condition(Layout(keep=torch.tensor(keep).expand(2, -1)))
     with pytest.raises(ConfigError, match="same places"):

@@ -5,7 +5,7 @@ Letters: B samples; N video tokens, S of them in each frame.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -33,9 +33,25 @@ class SpatialDropping:
 
     def places(self, scores: Tensor) -> Tensor:
         """The places with the lowest scores (B, S), rising: (B, S')."""
-        count = max(1, int(scores.shape[1] * (1.0 - self.share) + 1e-6))
-        lowest = torch.argsort(scores, dim=1, stable=True)[:, :count]
-        return lowest.sort(1).values
+        return _lowest(scores, _left(scores.shape[1], self.share))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemporalDropping:
+    """Some frames are dropped whole, for comparison (STIV, 2412.07730, A.3: it hurts).
+
+    share: of the token frames that are dropped, in [0, 1). One is always kept.
+    """
+
+    kind: Literal["temporal_dropping"] = "temporal_dropping"
+    share: float = 0.5
+
+    def __call__(self, samples: int, grid: Grid, draws: Draws) -> Tensor:
+        """Random indices of the kept tokens, rising, (B, N')."""
+        scores = draws((samples, grid.frames))
+        frames = _lowest(scores, _left(grid.frames, self.share))
+        sites = torch.arange(grid.rows * grid.columns, device=frames.device)
+        return (frames[:, :, None] * len(sites) + sites).flatten(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,4 +80,17 @@ class FixedCount:
                 "or shorter clip"
             )
         scores = draws((samples, grid.size))
-        return torch.argsort(scores, dim=1, stable=True)[:, : self.tokens].sort(1).values
+        return _lowest(scores, self.tokens)
+
+
+Dropping: TypeAlias = SpatialDropping | TemporalDropping | FixedCount
+
+
+def _left(count: int, share: float) -> int:
+    """How many of `count` are left when a share of them is dropped, at least one."""
+    return max(1, int(count * (1.0 - share) + 1e-6))
+
+
+def _lowest(scores: Tensor, count: int) -> Tensor:
+    """The indices of the lowest scores (B, n), rising: (B, count)."""
+    return torch.argsort(scores, dim=1, stable=True)[:, :count].sort(1).values

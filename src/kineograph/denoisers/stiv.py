@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from kineograph.denoisers.features import added, per_block
+from kineograph.denoisers.sizes import kept_grid
 from kineograph.errors import ConfigError
 from kineograph.nn.attention import CrossAttention, NormHead, SelfAttention, text_bias
 from kineograph.nn.dropping import Gaps, pick
@@ -156,7 +157,7 @@ class STIV(nn.Module):
 
     Reads the text's tokens, mask and pooled vector, the facts that its config lists,
     `inside.features`, and `layout.keep`: the tokens that the main blocks see, the same places in
-    every frame, rising; all cells are predicted nevertheless. Given frames are in x itself.
+    every kept frame, rising; all cells are predicted nevertheless. Given frames are in x itself.
     """
 
     clock: Literal["sample", "frame", "token"] = "sample"
@@ -245,7 +246,7 @@ class STIV(nn.Module):
         if keep is None:
             h = _through(self.blocks, h, shared, each[:main])
         else:
-            some = _kept_grid(keep, grid)
+            some = kept_grid(keep, grid)
             positions = pick(positions.mT.expand(len(keep), -1, -1), keep).mT
             kept = replace(shared, places=self._places(positions, some, h.dtype))
             seen = [None if feature is None else pick(feature, keep) for feature in each[:main]]
@@ -304,17 +305,3 @@ def _through(
     for block, feature in zip(blocks, features, strict=True):
         x = added(block(x, shared), feature)
     return x
-
-
-def _kept_grid(keep: Tensor, grid: Grid) -> Grid:
-    """The grid of kept tokens, which must be columns through time."""
-    sites, frames = grid.rows * grid.columns, grid.frames
-    if keep.shape[1] % frames == 0:
-        first = torch.arange(0, grid.size, sites, device=keep.device)
-        places = keep.view(len(keep), frames, -1) - first[:, None]
-        if torch.equal(places, places[:, :1].expand_as(places)):
-            return Grid(frames, 1, keep.shape[1] // frames)
-    raise ConfigError(
-        f"{keep.shape[1]} kept tokens: expected the same places in each of the {frames} token "
-        "frames, so that attention along time sees whole columns"
-    )
