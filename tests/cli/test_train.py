@@ -12,7 +12,7 @@ from kineograph import recipes
 from kineograph.cli.app import main
 from kineograph.generation.device import Place
 from kineograph.generation.load import load_parts
-from kineograph.training import autoencoder
+from kineograph.training import health
 from kineograph.training.weights import save_part, save_recipe
 
 TOYBOX = recipes.get("toybox")
@@ -66,7 +66,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def few_statistics() -> Iterator[None]:
     """Statistics of 8 clips are enough here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(autoencoder, "statistics", partial(autoencoder.statistics, count=8))
+        patch.setattr(health, "measure", partial(health.measure, count=8))
         yield
 
 

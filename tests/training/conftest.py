@@ -20,6 +20,7 @@ from kineograph.training.weights import save_part, save_recipe
 
 CLIPS = Clips(frames=5, size=16)
 SCHEDULE = Schedule(steps=4, batch=2, rate=5e-3, warmup=1, average=0.9)
+TERMS = recipes.get("toybox").autoencoder_stages[1].terms
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +45,10 @@ def recipe() -> Recipe:
             local=Local(width=8),
         ),
         autoencoder_stages=(
-            AutoencoderStage(name="all", clips=CLIPS, schedule=SCHEDULE),
-            AutoencoderStage(name="rest", clips=CLIPS, schedule=SCHEDULE, frozen=("encoder.*",)),
+            AutoencoderStage(name="all", clips=CLIPS, schedule=SCHEDULE, terms=TERMS),
+            AutoencoderStage(
+                name="rest", clips=CLIPS, schedule=SCHEDULE, terms=TERMS, frozen=("encoder.*",)
+            ),
         ),
         cache=CLIPS,
         stages=(

@@ -7,14 +7,16 @@ sizes count the samples of one process and one step.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from kineograph.autoencoders.losses_adversarial import AdversarialConfig, ReconstructionGANConfig
+from kineograph.autoencoders.losses_criterion import TermConfig
 from kineograph.conditioning.dropout import FirstFrame
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clips:
-    """Which clips a stage looks at.
+    """Clips of the toybox world, rendered when they are needed.
 
-    level: preset of the toybox world; frames, size (pixels, square) and fps: their shape.
+    level: preset of the world; frames, size (pixels, square) and fps: their shape.
     """
 
     kind: Literal["toybox"] = "toybox"
@@ -25,12 +27,27 @@ class Clips:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Footage:
+    """Clips of videos in a folder, each video as likely.
+
+    folder: with videos, at any depth; frames, size (pixels, square) and fps: the clips' shape.
+    """
+
+    kind: Literal["footage"] = "footage"
+    folder: str = "videos"
+    frames: int = 17
+    size: int = 256
+    fps: float = 24.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """How long a stage lasts and how fast its weights move.
 
     The rate rises over `warmup` steps, stays, and falls to zero over the last `decay`
-    share of the steps, linearly or as half a cosine. Gradients are clipped to norm `clip`;
-    `average` is the decay of the moving average of the weights.
+    share of the steps, linearly or as half a cosine. Gradients are clipped to norm `clip`
+    (None: never); `average` is the decay of the moving average of the weights. betas, epsilon
+    and weight_decay are AdamW's.
     """
 
     steps: int
@@ -39,39 +56,57 @@ class Schedule:
     warmup: int = 40
     decay: float = 0.65
     shape: Literal["linear", "cosine"] = "linear"
-    clip: float = 1.0
+    clip: float | None = 1.0
     average: float = 0.996
+    betas: tuple[float, float] = (0.9, 0.98)
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReconstructionLoss:
-    """Weights of the terms an autoencoder is trained with.
+class Emphasis:
+    """How much more some pixels count, in terms that weigh pixels.
 
-    squared and absolute errors, the squared error of spatial differences (gradient), the
-    divergence of the latents per element (kl), and WF-VAE's mean wavelet difference
-    (wavelet). Errors count 1 + mask on the objects (widened by one pixel) + motion times
-    the frame difference, scaled to mean 1. The absolute terms fade in between the two
-    shares of the stage in `fade`.
+    A pixel counts 1 + mask on objects (widened by one pixel) + motion times the difference
+    between its frame and the neighbouring ones, scaled to mean 1.
     """
 
-    squared: float = 10.0
-    gradient: float = 4.0
-    absolute: float = 1.0
-    kl: float = 3e-4
-    wavelet: float = 0.1
-    mask: float = 6.0
-    motion: float = 6.0
-    fade: tuple[float, float] = (0.45, 0.7)
+    mask: float = 0.0
+    motion: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opponent:
+    """How a stage's discriminator moves.
+
+    rate, weight_decay, clip: its own, as in `Schedule`; everything else is the stage's.
+    kept: go on with the discriminator of the stage before, instead of a new one.
+    """
+
+    rate: float = 1e-4
+    weight_decay: float = 0.0
+    clip: float | None = 1.0
+    kept: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderStage:
-    """One stage of `train-autoencoder`; `frozen`: name patterns of weights that stay."""
+    """One stage of `train-autoencoder`.
+
+    lengths: in each step the clips are cut to one of so many frames, each as likely; empty:
+    never. images: share of the steps in which only their first frame is left. terms: what the
+    loss is made of, beside what the adversary adds. frozen: name patterns of weights that stay.
+    """
 
     name: str
-    clips: Clips
+    clips: Clips | Footage
+    lengths: tuple[int, ...] = ()
+    images: float = 0.0
     schedule: Schedule
-    loss: ReconstructionLoss = field(default_factory=ReconstructionLoss)
+    terms: tuple[TermConfig, ...]
+    emphasis: Emphasis = field(default_factory=Emphasis)
+    adversary: AdversarialConfig | ReconstructionGANConfig | None = None
+    opponent: Opponent = field(default_factory=Opponent)
     frozen: tuple[str, ...] = ()
 
 

@@ -5,6 +5,15 @@ rectified flow, words for text. World level 1: one object, five shapes, eight co
 motions, three floors. Trained on two CPU cores.
 """
 
+from kineograph.autoencoders.losses_terms import (
+    AbsoluteConfig,
+    AbsoluteEdgesConfig,
+    Fade,
+    MeanDivergenceConfig,
+    MeanWaveletConfig,
+    SquaredConfig,
+    SquaredEdgesConfig,
+)
 from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
 from kineograph.denoisers.ltx import Local, LTXConfig
 from kineograph.diffusion.guidance import ClassifierFree
@@ -14,7 +23,7 @@ from kineograph.recipes.recipe import Recipe, Sampling
 from kineograph.recipes.stages import (
     AutoencoderStage,
     Clips,
-    ReconstructionLoss,
+    Emphasis,
     Schedule,
     Stage,
 )
@@ -33,7 +42,27 @@ AUTOENCODER = WaveletFlowConfig(
     decoder_energy=24,
 )
 
-SHARP = ReconstructionLoss(fade=(-1.0, 0.0))  # absolute errors from the beginning
+LATE = Fade(start=0.45, end=0.7)
+
+SOFT = (  # absolute errors fade in
+    SquaredConfig(weight=10.0),
+    SquaredEdgesConfig(weight=4.0),
+    AbsoluteConfig(fade=LATE),
+    AbsoluteEdgesConfig(fade=LATE),
+    MeanDivergenceConfig(weight=3e-4),
+    MeanWaveletConfig(weight=0.1),
+)
+
+SHARP = (  # absolute errors from the beginning
+    SquaredConfig(weight=10.0),
+    SquaredEdgesConfig(weight=4.0),
+    AbsoluteConfig(),
+    AbsoluteEdgesConfig(),
+    MeanDivergenceConfig(weight=3e-4),
+    MeanWaveletConfig(weight=0.1),
+)
+
+TOYS = Emphasis(mask=6.0, motion=6.0)
 
 AUTOENCODER_STAGES = (
     AutoencoderStage(
@@ -42,6 +71,8 @@ AUTOENCODER_STAGES = (
         schedule=Schedule(
             steps=2200, batch=6, rate=1.5e-3, warmup=100, decay=0.6, shape="cosine", average=0.996
         ),
+        terms=SOFT,
+        emphasis=TOYS,
     ),
     AutoencoderStage(
         name="whole clips",
@@ -49,7 +80,8 @@ AUTOENCODER_STAGES = (
         schedule=Schedule(
             steps=300, batch=6, rate=4e-4, warmup=20, decay=1.0, shape="linear", average=0.99
         ),
-        loss=SHARP,
+        terms=SHARP,
+        emphasis=TOYS,
     ),
     AutoencoderStage(
         name="short clips again",
@@ -57,7 +89,8 @@ AUTOENCODER_STAGES = (
         schedule=Schedule(
             steps=1000, batch=6, rate=1.2e-3, warmup=40, decay=1.0, shape="cosine", average=0.99
         ),
-        loss=SHARP,
+        terms=SHARP,
+        emphasis=TOYS,
     ),
     AutoencoderStage(
         name="decoder alone",
@@ -65,7 +98,8 @@ AUTOENCODER_STAGES = (
         schedule=Schedule(
             steps=400, batch=5, rate=8e-4, warmup=20, decay=1.0, shape="cosine", average=0.99
         ),
-        loss=SHARP,
+        terms=SHARP,
+        emphasis=TOYS,
         frozen=("encoder.*",),
     ),
 )

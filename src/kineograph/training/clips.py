@@ -1,4 +1,4 @@
-"""Toybox clips for training, rendered when they are needed.
+"""Clips for training: of the toybox world, rendered when they are needed, or of videos.
 
 Clip number `index` of a seed is always the same clip, so a run that goes on after a stop
 sees the same data, and no two processes see the same clip.
@@ -12,35 +12,57 @@ import torch
 from torch import Tensor
 
 from kineograph.errors import ConfigError
-from kineograph.recipes.stages import Clips
+from kineograph.recipes.stages import AutoencoderStage, Clips, Footage
 from kineograph.toybox.render import render
 from kineograph.toybox.scene import Scene
 from kineograph.toybox.world import sample_scene
+from kineograph.training.footage import clips_of
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """video (B, 3, T, Y, X) in [-1, 1]; mask (B, 1, T, Y, X): 1 on objects; their scenes."""
+    """video (B, 3, T, Y, X) in [-1, 1]; mask (B, 1, T, Y, X): 1 on objects; their scenes.
+
+    Of videos nothing is known: the mask is 0 and there are no scenes.
+    """
 
     video: Tensor
     mask: Tensor
-    scenes: tuple[Scene, ...]
+    scenes: tuple[Scene, ...] = ()
+
+    def cut(self, frames: int) -> "Batch":
+        """The first frames of every clip."""
+        return Batch(self.video[:, :, :frames], self.mask[:, :, :frames], self.scenes)
 
 
-def draw(clips: Clips, seeds: range, *, held_out: bool = False, device: str = "cpu") -> Batch:
-    """Render one clip for each seed.
+def length(stage: AutoencoderStage, seed: str) -> int:
+    """How many frames the clips of one step keep: all, a drawn number, or the first one."""
+    choice = random.Random(seed)
+    if choice.random() < stage.images:
+        return 1
+    return choice.choice(stage.lengths) if stage.lengths else stage.clips.frames
 
-    A clip shorter than its scene begins at a moment drawn from its seed.
+
+def draw(
+    clips: Clips | Footage, seeds: range, *, held_out: bool = False, device: str = "cpu"
+) -> Batch:
+    """Render or read one clip for each seed.
+
+    A toybox clip shorter than its scene begins at a moment drawn from its seed.
 
     Args:
-        clips: which world, and the clips' shape.
-        seeds: one scene seed for each of the B clips.
-        held_out: draw only combinations that are never trained on.
+        clips: which world or folder, and the clips' shape.
+        seeds: one seed for each of the B clips.
+        held_out: draw only what is never trained on.
         device: where to render.
 
     Raises:
         ConfigError: the clips last longer than their scenes.
+        DataError: the folder has no video that is long enough.
     """
+    if isinstance(clips, Footage):
+        video = clips_of(clips, seeds, held_out=held_out).to(device)
+        return Batch(video, torch.zeros_like(video[:, :1]))
     scenes = tuple(sample_scene(clips.level, seed, held_out=held_out) for seed in seeds)
     pieces = []
     for scene, seed in zip(scenes, seeds, strict=True):

@@ -3,14 +3,13 @@
 Letters: B clips, C x F x H x W latents.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from kineograph.recipes.stages import Clips
+from kineograph.recipes.stages import Clips, Footage
 from kineograph.training.clips import draw
 from kineograph.training.coders import Coder
 from kineograph.types import Posterior, Statistics
@@ -135,12 +134,9 @@ def _strongest(covariance: Tensor) -> tuple[float, tuple[int, int]]:
     return float(matrix[first, second]), (first, second)
 
 
-def measure(model: Coder, clips: Clips, seed: int, count: int = CLIPS) -> Health:
+def measure(model: Coder, clips: Clips | Footage, seed: int, count: int = CLIPS) -> Health:
     """Look at the modes of the latents of `count` clips from `seed` on."""
     device = str(model.last_layer.device)
-    starts = range(seed, seed + count, 8)
+    batches = (range(seed + i, seed + min(i + 8, count)) for i in range(0, count, 8))
     with torch.inference_mode():
-        return examine(
-            model.posterior(draw(clips, range(one, min(one + 8, seed + count)), device=device).video)
-            for one in starts
-        )
+        return examine(model.posterior(draw(clips, one, device=device).video) for one in batches)

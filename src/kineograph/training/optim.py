@@ -34,7 +34,14 @@ class Optimisers:
         self.parts: list[Optimizer] = []
         if plain:
             self.parts.append(
-                AdamW(plain, lr=schedule.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+                AdamW(
+                    plain,
+                    lr=schedule.rate,
+                    betas=schedule.betas,
+                    eps=schedule.epsilon,
+                    weight_decay=schedule.weight_decay,
+                    fused=True,
+                )
             )
         if turned:
             self.parts.append(
@@ -62,7 +69,8 @@ class Optimisers:
         Returns:
             The norm of the gradients before clipping.
         """
-        norm = float(nn.utils.clip_grad_norm_(self.parameters, self.schedule.clip))
+        limit = math.inf if self.schedule.clip is None else self.schedule.clip
+        norm = float(nn.utils.clip_grad_norm_(self.parameters, limit))
         rate = learning_rate(self.schedule, index)
         for part in self.parts:
             for group in part.param_groups:

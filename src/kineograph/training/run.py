@@ -10,7 +10,10 @@ from kineograph.types import Draws
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A folder and how often it is written to; the recipe says everything else."""
+    """A folder and how often it is written to; the recipe says everything else.
+
+    lpips: files with the weights of LPIPS, for losses that need them.
+    """
 
     folder: Path
     seed: int = 0
@@ -18,6 +21,7 @@ class Run:
     evaluate_every: int = 250
     bfloat16: bool = True
     device: str = "cpu"
+    lpips: tuple[Path, ...] = ()
 
     @property
     def kind(self) -> str:
