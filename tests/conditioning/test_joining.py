@@ -113,6 +113,17 @@ def test_a_frame_is_noised_once_when_it_joins():
     assert torch.equal(JOINING.enter(joined, step(0.2, 0.0, 2), given, ones), joined)
 
 
+@pytest.mark.parametrize(("slack", "held"), [(1e-6, False), (0.0, True)])
+def test_a_first_time_rounded_above_one_holds_free_frames_in_the_reference_only(slack, held):
+    joining, free = JoiningFrames(slack=slack), known(0.0)
+    above = torch.tensor(1.0).nextafter(torch.tensor(2.0)).item()
+    found = joining.times(step(above, 0.5), free)
+    assert bool((found.time == found.next).all()) is held
+    x = free.latents.clone()  # a frame that waited has what it began with, and gets fresh noise
+    assert torch.equal(joining.enter(x, step(above, 0.5), free, ones), x)
+    assert joining.enter(x, step(0.5, 0.0, 1), free, ones)[0, 0].flatten().tolist() == [4.0]
+
+
 def test_noise_is_drawn_at_every_step_if_anything_is_known():
     shapes: list[tuple[int, ...]] = []
 

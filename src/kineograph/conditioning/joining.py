@@ -25,13 +25,17 @@ class JoiningFrames:
     to the end. Needs a denoiser whose clock is `frame` or `token`, on a straight path.
 
     chunk: pixel frames that the autoencoder codes on their own, None: the whole clip; group:
-    pixel frames of a latent frame, the first one of a chunk may have fewer.
+    pixel frames of a latent frame, the first one of a chunk may have fewer. slack: how far a
+    time may lie above 1 - s by rounding. The reference has none, so that for some sizes of clips
+    a first time just above 1 holds even free frames, which then get fresh noise.
     """
 
     kind: Literal["joining_frames"] = "joining_frames"
     clock: ClassVar[Clock] = "frame"
+    beside: ClassVar[bool] = False
     chunk: int | None = 17
     group: int = 4
+    slack: float = 1e-6
 
     def known(self, given: Given, autoencoder: Autoencoder, draws: Draws | None) -> Known:
         """Encode the given clip, and keep the latent frames of which every pixel is given.
@@ -78,14 +82,15 @@ class JoiningFrames:
             return x
         noise = draws(tuple(x.shape)).to(x)
         still = (x == known.latents).flatten(3).all(3).all(1)[:, None, :, None, None]
-        joins = still & (_strength(known) > 0) & ~_held(step, known)
+        waited = (_strength(known) > 0) | (step.index > 0)
+        joins = still & waited & ~self._held(step, known)
         return torch.where(joins, torch.lerp(x, noise, step.time), x)
 
     def times(self, step: Step, known: Known | None) -> Step:
         """Each frame's own time, (B, 1, F, 1, 1): 0 and still 0 for those that are held."""
         if known is None:
             return step
-        held = _held(step, known)
+        held = self._held(step, known)
         return replace(
             step, time=torch.where(held, 0.0, step.time), next=torch.where(held, 0.0, step.next)
         )
@@ -100,12 +105,11 @@ class JoiningFrames:
         """Latents need no repair: held frames were never moved."""
         return x
 
+    def _held(self, step: Step, known: Known) -> Tensor:
+        """Frames that do not move in this step, (B, 1, F, 1, 1)."""
+        return step.time > 1.0 - _strength(known) + self.slack
+
 
 def _strength(known: Known) -> Tensor:
     """The least strength of each latent frame, (B, 1, F, 1, 1)."""
     return known.strength.amin((1, 3, 4), keepdim=True)
-
-
-def _held(step: Step, known: Known) -> Tensor:
-    """Frames that do not move in this step, (B, 1, F, 1, 1)."""
-    return step.time > 1.0 - _strength(known) + 1e-6

@@ -17,7 +17,7 @@ from kineograph.proof.open_sora_1 import TIMES, facts, load, text_of
 from kineograph.proof.vector import Results, Vector
 from kineograph.types import Condition, Denoiser, Grid, Known, replayed
 
-FLOW = Process(path=RectifiedFlow(), prediction=Velocity(), injection=JoiningFrames())
+FLOW = Process(path=RectifiedFlow(), prediction=Velocity(), injection=JoiningFrames(slack=0.0))
 SIZES = ("height", "width", "num_frames")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 LATENTS = (17, 5)  # pixel frames of a chunk and its latent frames, as the reference counts them

@@ -1,12 +1,14 @@
 """Open-Sora 2.0's schedule, guidance and whole samplings against stored vectors."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from kineograph.conditioning.channels import GivenChannels
+from kineograph.denoisers.mmdit import MMDiT
 from kineograph.diffusion.guidance import Off
 from kineograph.diffusion.negatives import Steady, Swinging, TwoNegatives
 from kineograph.diffusion.paths import RectifiedFlow
@@ -66,30 +68,44 @@ def sampling(vector: Vector) -> Results:
     """From noise to latents, and the given frames put back."""
     config, given = vector.config, vector.inputs
     model, keys = load(config["model"], vector.state)
-    start, patch = given["z"], model.config.patch
     text = TextEmbedding(given["txt"], pooled=given["y_vec"])
     known = reference(vector)
-    guided = "neg_txt" in given
-    empty = TextEmbedding(given["neg_txt"], pooled=given["neg_y_vec"]) if guided else text
-    look = Look(
-        denoiser=model,
-        process=Process(
-            path=RectifiedFlow(), prediction=Velocity(), injection=GivenChannels(pasted="none")
-        ),
-        guidance=_guidance(config) if guided else Off(),
-        condition=Condition(
-            text, known=known, facts={"guidance": torch.full((len(start),), config["guidance"])}
-        ),
-        empty=empty,
-    )
-    shift = _shift(config, config.get("flow_shift"), patch**2)
-    times = Even(shift=shift)(config["num_steps"], Grid(*start.shape[2:]))
-    latents = sample(look, Euler(), start, times, replayed([]))
+    empty = None
+    if "neg_txt" in given:
+        empty = TextEmbedding(given["neg_txt"], pooled=given["neg_y_vec"])
+    latents = sampled(model, config, given["z"], Captions(text, empty), known)
     outputs = {"latent": latents}
     if "latent_after_reference_paste" in vector.outputs:
         pasted = GivenChannels(pasted="first").leave(latents, known)
         outputs["latent_after_reference_paste"] = pasted
     return Results(outputs, keys.dump(model.state_dict()))
+
+
+@dataclass(frozen=True, eq=False)
+class Captions:
+    """What is wanted, and what is not; None: there is no guidance."""
+
+    wanted: TextEmbedding
+    negative: TextEmbedding | None
+
+
+def sampled(
+    model: MMDiT, config: Mapping[str, Any], start: Tensor, text: Captions, known: Known | None
+) -> Tensor:
+    """Latents (B, C, F, H, W) from noise of that shape; nothing is put back yet."""
+    facts = {"guidance": torch.full((len(start),), config["guidance"])}
+    look = Look(
+        denoiser=model,
+        process=Process(
+            path=RectifiedFlow(), prediction=Velocity(), injection=GivenChannels(pasted="none")
+        ),
+        guidance=Off() if text.negative is None else _guidance(config),
+        condition=Condition(text.wanted, known=known, facts=facts),
+        empty=text.negative or text.wanted,
+    )
+    shift = _shift(config, config.get("flow_shift"), model.config.patch**2)
+    times = Even(shift=shift)(config["num_steps"], Grid(*start.shape[2:]))
+    return sample(look, Euler(), start, times, replayed([]))
 
 
 def _guidance(config: Mapping[str, Any]) -> TwoNegatives:

@@ -5,7 +5,7 @@ under `state/`, `in/`, `out/` and `mid/`. `state_from` names a sibling whose wei
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,10 @@ class Vector:
         """How the reference's object was built; empty when the json does not say."""
         config: Mapping[str, Any] = self.meta.get("config") or {}
         return config
+
+    def part(self, config: Mapping[str, Any], prefix: str) -> "Vector":
+        """One model of several: its own config, and the weights that begin with a prefix."""
+        return replace(self, meta={**self.meta, "config": config}, state=_below(self.state, prefix))
 
 
 @dataclass(frozen=True, eq=False)
