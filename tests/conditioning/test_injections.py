@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kineograph.conditioning.injections import HeldFrames, cell_strength
+from kineograph.conditioning.injections import HeldFrames, cell_strength, evenly
 from kineograph.errors import ConfigError
 from kineograph.types import Given, Known, Step
 
@@ -53,6 +53,38 @@ def test_a_cell_is_as_strong_as_its_weakest_pixel():
     cells = cell_strength(strength, (3, 2, 2))
     assert cells[0, 0, 2, 1, 0] == 0.25
     assert cells.sum() == cells.numel() - 0.75
+
+
+def test_a_clip_is_shared_out_evenly_unless_its_first_frame_is_coded_alone():
+    halves = {(1, 1), (8, 2), (16, 4), (6, 6), (2, 2), (12, 3)}
+    alone = {(9, 3), (5, 2), (17, 5), (3, 2), (33, 5), (9, 2)}
+    assert {one for one in halves | alone if evenly(*one)} == halves
+    strength = torch.zeros(1, 1, 8, 2, 2)
+    strength[:, :, :4] = 1.0
+    assert cell_strength(strength, (2, 1, 1)).flatten().tolist() == [1.0, 0.0]
+    strength[:, :, 3] = 0.0
+    assert not cell_strength(strength, (2, 1, 1)).any()
+
+
+class Even:
+    """Codes four frames as one."""
+
+    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
+        return 3, frames // 4, height // 2, width // 2
+
+    def encode(self, video: Tensor, draws: None = None) -> Tensor:
+        return torch.nn.functional.avg_pool3d(video, (4, 2, 2))
+
+
+def test_where_four_frames_are_one_the_first_four_are_encoded_and_one_alone_is_refused():
+    video, strength = torch.randn(2, 3, 8, 4, 4), torch.zeros(2, 1, 8, 4, 4)
+    strength[:, :, :4] = 1.0
+    known = HeldFrames().known(Given(video, strength), Even(), None)
+    assert torch.equal(known.latents[:, :, :1], Even().encode(video)[:, :, :1])
+    assert known.strength[0, 0, :, 0, 0].tolist() == [1.0, 0.0]
+    strength[1, :, 1:] = 0.0
+    with pytest.raises(ConfigError, match="1 of 8 frames given: they fill no latent frame"):
+        HeldFrames().known(Given(video, strength), Even(), None)
 
 
 def known(*strengths: float) -> Known:

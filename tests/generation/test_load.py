@@ -1,18 +1,13 @@
 """Loading says what is missing, and refuses parts that do not go together."""
 
 import shutil
-from dataclasses import dataclass, replace
-from typing import Literal
 
 import pytest
 import torch
-from torch import Tensor
 
 from kineograph.errors import CheckpointError, ConfigError
 from kineograph.generation.device import Place
-from kineograph.generation.generator import Generator
-from kineograph.generation.load import check_clock, load_parts
-from kineograph.types import Condition
+from kineograph.generation.load import load_parts
 
 EXACT = Place(torch.device("cpu"), torch.float32)
 
@@ -54,16 +49,6 @@ def test_other_weights_change_the_digest(folder, tmp_path):
     assert load_parts(copy, (), EXACT).digest != load_parts(folder, (), EXACT).digest
 
 
-@dataclass
-class Coarse:
-    """A denoiser that knows one time per sample."""
-
-    clock: Literal["sample", "frame", "token"] = "sample"
-
-    def __call__(self, x: Tensor, time: Tensor, condition: Condition) -> Tensor:
-        return x
-
-
-def test_a_clock_that_is_too_coarse_for_the_injection_is_refused(generator: Generator):
-    with pytest.raises(ConfigError, match="clock is frame or token"):
-        check_clock(replace(generator.parts, denoiser=Coarse()))
+def test_parts_that_do_not_fit_the_injection_are_refused(folder):
+    with pytest.raises(ConfigError, match="LTX does not read them there"):
+        load_parts(folder, ["injection.kind=given_channels"], EXACT)

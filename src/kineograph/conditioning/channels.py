@@ -28,6 +28,7 @@ class GivenChannels:
 
     kind: Literal["given_channels"] = "given_channels"
     clock: ClassVar[Clock] = "sample"
+    beside: ClassVar[bool] = True
     cut: bool = False
     pasted: Literal["all", "first", "none"] = "all"
 

@@ -26,6 +26,7 @@ class HeldFrames:
 
     kind: Literal["held_frames"] = "held_frames"
     clock: ClassVar[Clock] = "frame"
+    beside: ClassVar[bool] = False
 
     def known(self, given: Given, autoencoder: Autoencoder, draws: Draws | None) -> Known:
         """Encode the leading latent frames that are given; the rest stays unknown.
@@ -36,11 +37,13 @@ class HeldFrames:
             draws: for the posterior; None: its mode.
 
         Raises:
-            ConfigError: something is given after a frame of which nothing is.
+            ConfigError: something is given after a frame of which nothing is, or too little to
+                fill a single latent cell.
         """
         frames, height, width = given.frames.shape[2:]
         channels, *grid = autoencoder.latent_shape(frames, height, width)
         strength = cell_strength(given.strength, (grid[0], grid[1], grid[2]))
+        refuse_lost(given.strength, strength)
         some = (strength > 0).flatten(3).any(3).any(1).any(0).tolist()  # per latent frame
         count = some.index(False) if False in some else len(some)
         if any(some[count:]):
@@ -50,7 +53,9 @@ class HeldFrames:
             )
         latents = strength.new_zeros(len(strength), channels, *grid)
         if count:
-            span = 1 if count == 1 else 1 + (count - 1) * (frames - 1) // (grid[0] - 1)
+            span = count * frames // grid[0]
+            if not evenly(frames, grid[0]):
+                span = 1 if count == 1 else 1 + (count - 1) * (frames - 1) // (grid[0] - 1)
             latents[:, :, :count] = autoencoder.encode(given.frames[:, :, :span], draws)
         return Known(latents, strength)
 
@@ -83,6 +88,15 @@ class HeldFrames:
         return x
 
 
+def evenly(frames: int, count: int) -> bool:
+    """Whether each of `count` latent frames holds as many of the pixel frames as the others.
+
+    Autoencoders code a power of two of frames as one; causal ones code the first one alone.
+    """
+    share, rest = divmod(frames, count)
+    return rest == 0 and share & (share - 1) == 0
+
+
 def cell_strength(strength: Tensor, grid: tuple[int, int, int]) -> Tensor:
     """How completely each latent cell is given: the least strength of its pixels.
 
@@ -96,8 +110,29 @@ def cell_strength(strength: Tensor, grid: tuple[int, int, int]) -> Tensor:
     """
     frames = strength.shape[2]
     count, height, width = grid
-    if count > 1 and (frames - 1) % (count - 1) == 0:
+    if not evenly(frames, count) and count > 1 and (frames - 1) % (count - 1) == 0:
         first = functional.adaptive_max_pool3d(-strength[:, :, :1], (1, height, width))
         later = functional.adaptive_max_pool3d(-strength[:, :, 1:], (count - 1, height, width))
         return -torch.cat([first, later], 2)
     return -functional.adaptive_max_pool3d(-strength, grid)
+
+
+def refuse_lost(given: Tensor, cells: Tensor) -> None:
+    """Make sure that what is given is not lost between pixels and latent cells.
+
+    Args:
+        given: strength of the pixels, (B, 1, T, Y, X).
+        cells: strength of the latent cells, (B, 1, F, H, W).
+
+    Raises:
+        ConfigError: something is given of a sample, but of no latent cell all of it is.
+    """
+    lost = (given.flatten(1) > 0).any(1) & ~(cells.flatten(1) > 0).any(1)
+    if bool(lost.any()):
+        row = int(lost.nonzero()[0])
+        frames = int((given[row] > 0).flatten(2).any(2).sum())
+        raise ConfigError(
+            f"{frames} of {given.shape[2]} frames given: they fill no latent frame, of which there "
+            f"are {cells.shape[2]}, so nothing would be known; give whole latent frames, or use an "
+            "injection that shows frames as they are, such as 'given_channels'"
+        )

@@ -79,6 +79,7 @@ class KeyFrames:
 
     kind: Literal["key_frames"] = "key_frames"
     clock: ClassVar[Clock] = "token"
+    beside: ClassVar[bool] = False
     scale: int = 8
     causal: bool = True
     prefix: int = 2

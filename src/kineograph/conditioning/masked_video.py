@@ -28,6 +28,7 @@ class MaskedVideo:
 
     kind: Literal["masked_video"] = "masked_video"
     clock: ClassVar[Clock] = "sample"
+    beside: ClassVar[bool] = True
     factor: int = 4
 
     def known(self, given: Given, autoencoder: Autoencoder, draws: Draws | None) -> Known:

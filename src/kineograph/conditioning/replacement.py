@@ -25,6 +25,7 @@ class ReplacedFrames:
 
     kind: Literal["replaced_frames"] = "replaced_frames"
     clock: ClassVar[Clock] = "sample"
+    beside: ClassVar[bool] = False
 
     def known(self, given: Given, autoencoder: Autoencoder, draws: Draws | None) -> Known:
         """Encode the given frames, each by itself where the autoencoder allows it.
@@ -36,8 +37,8 @@ class ReplacedFrames:
             draws: for the posterior; None: its mode.
 
         Raises:
-            ConfigError: a strength is neither 0 nor 1, or given frames do not lead though time
-                is compressed.
+            ConfigError: a strength is neither 0 nor 1, or given frames do not lead, or do not
+                fill a latent frame, though time is compressed.
         """
         soft = given.strength[(given.strength != 0) & (given.strength != 1)]
         if soft.numel():

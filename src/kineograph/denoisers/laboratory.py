@@ -237,6 +237,7 @@ class Laboratory(nn.Module):
         self.config = config
         width, cells = config.width, config.cells
         numbers = cells.cells * config.channels
+        self.reads_known = config.picture.read
         self.facts = (*config.coordinates.facts, *config.micro)
         self.patch_in = nn.Linear(numbers, width)
         self.guest = config.picture.build(config.channels, width, cells)
@@ -309,6 +310,10 @@ class Laboratory(nn.Module):
         _, h = self._through(self.whole_blocks, text, h, view, told, each[main:])
         out = self.out_modulation(self._embed(view.times, told), h.dtype)
         return config.cells.merge(self.patch_out(out.enter(layer_norm(h, config.eps))), size)
+
+    def token_grid(self, size: tuple[int, int, int]) -> Grid:
+        """How the tokens of F x H x W cells lie."""
+        return self.config.cells.grid(size)
 
     def _through(
         self,

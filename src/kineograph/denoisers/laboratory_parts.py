@@ -185,6 +185,7 @@ class Unread:
     """Given frames stand in the latents themselves: replacement, or times of their own."""
 
     kind: Literal["unread"] = "unread"
+    read: ClassVar[bool] = False
     readers: ClassVar[int] = 0
 
     def build(self, channels: int, width: int, patch: Patch) -> Guest:
@@ -197,6 +198,7 @@ class Concatenated:
     """Given frames are further channels of the latents (Open-Sora 2.0)."""
 
     kind: Literal["concatenated"] = "concatenated"
+    read: ClassVar[bool] = True
     readers: ClassVar[int] = 0
 
     def build(self, channels: int, width: int, patch: Patch) -> Guest:
@@ -209,6 +211,7 @@ class Features:
     """Every block reads tokens of the given frames by cross attention (STIV, Table 5: "CA")."""
 
     kind: Literal["features"] = "features"
+    read: ClassVar[bool] = True
     readers: ClassVar[int] = 1
 
     def build(self, channels: int, width: int, patch: Patch) -> Guest:

@@ -129,6 +129,7 @@ class LTX(nn.Module):
     """
 
     clock: Literal["sample", "frame", "token"] = "token"
+    reads_known: bool = False
     facts = ("fps",)
 
     def __init__(self, config: LTXConfig) -> None:
@@ -201,6 +202,10 @@ class LTX(nn.Module):
             found = found.new_zeros(len(x), grid.size, found.shape[-1]).scatter(1, index, found)
         found = unfold(found, self.config.patch, size)
         return found if self.head is None or stem is None else self.head(found, stem)
+
+    def token_grid(self, size: tuple[int, int, int]) -> Grid:
+        """How the tokens of F x H x W cells lie."""
+        return token_grid(size, self.config.patch)
 
     def tokens(
         self,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kineograph.denoisers.features import added, per_block
-from kineograph.denoisers.sizes import token_grid
+from kineograph.denoisers.sizes import every_token, token_grid
 from kineograph.errors import ConfigError
 from kineograph.nn.attention import text_bias
 from kineograph.nn.embed import NumberEmbedding, VectorEmbedding, fold, unfold
@@ -25,7 +25,7 @@ from kineograph.nn.mlp import MLP
 from kineograph.nn.modulation import Branch, OwnModulation, OwnOutModulation
 from kineograph.nn.norm import layer_norm
 from kineograph.nn.rotary import AxisPositions, Rotary, grid_positions
-from kineograph.types import Condition, Known, TextEmbedding
+from kineograph.types import Condition, Grid, Known, TextEmbedding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +180,7 @@ class MMDiT(nn.Module):
     def __init__(self, config: MMDiTConfig) -> None:
         super().__init__()
         self.config = config
+        self.reads_known = config.given
         width, cells = config.width, config.patch**2
         self.patch_in = nn.Linear(cells * config.channels, width)
         self.given_in = nn.Linear(cells * (1 + config.channels), width) if config.given else None
@@ -228,6 +229,10 @@ class MMDiT(nn.Module):
         vector = self.vector(time.flatten(), condition)
         found = self.tokens(tokens, vector, condition.text, condition.inside.features)
         return unfold(found, patch, size)
+
+    def token_grid(self, size: tuple[int, int, int]) -> Grid:
+        """Refused: every token is needed."""
+        every_token("mmdit")
 
     def tokens(
         self,

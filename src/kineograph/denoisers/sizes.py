@@ -1,5 +1,7 @@
 """How tokens lie: those of the latents that a denoiser with square patches can take, kept ones."""
 
+from typing import NoReturn
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -54,6 +56,18 @@ def kept_grid(keep: Tensor, grid: Grid) -> Grid:
         f"{keep.shape[1]} kept tokens of {grid.frames} frames: expected the same places in each "
         "frame that is kept, so that attention along time sees whole columns; drop places or "
         "frames ('spatial_dropping', 'temporal_dropping')"
+    )
+
+
+def every_token(kind: str) -> NoReturn:
+    """Refuse to leave tokens out.
+
+    Raises:
+        ConfigError: always.
+    """
+    raise ConfigError(
+        f"token dropping with denoiser {kind!r}: expected none, because it sees every token; "
+        "nearest: no dropping, or a denoiser that can do without some: 'laboratory', 'ltx', 'stiv'"
     )
 
 

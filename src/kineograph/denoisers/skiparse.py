@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kineograph.denoisers.features import added, per_block
-from kineograph.denoisers.sizes import token_grid
+from kineograph.denoisers.sizes import every_token, token_grid
 from kineograph.errors import ConfigError
 from kineograph.nn.attention import CrossAttention, NoNorm, SelfAttention, text_bias, token_bias
 from kineograph.nn.embed import NumberEmbedding, fold, unfold
@@ -149,6 +149,7 @@ class Skiparse(nn.Module):
     def __init__(self, config: SkiparseConfig) -> None:
         super().__init__()
         self.config = config
+        self.reads_known = config.mask_channels > 0
         width, cells = config.width, config.patch**2
         self.patch_in = nn.Linear(cells * config.in_channels, width)
         if config.mask_channels:
@@ -212,6 +213,10 @@ class Skiparse(nn.Module):
             h = added(block(h, shared), feature)
         out = self.out_modulation(embedded, h.dtype)
         return unfold(self.patch_out(out.enter(layer_norm(h))), self.config.patch, size)
+
+    def token_grid(self, size: tuple[int, int, int]) -> Grid:
+        """Refused: every token is needed."""
+        every_token("skiparse")
 
     def _enter(self, x: Tensor, known: Known | None) -> Tensor:
         """Latents (B, C, F, H, W) and what is known of them as tokens, (B, N, D)."""

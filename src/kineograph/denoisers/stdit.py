@@ -102,6 +102,7 @@ class STDiT(Outside):
     """
 
     clock: Literal["sample", "frame", "token"] = "frame"
+    reads_known: bool = False
     facts = ("fps", "height", "width")
 
     def __init__(self, config: STDiTConfig) -> None:

@@ -184,6 +184,7 @@ class STDiT1(Outside):
     """
 
     clock: Literal["sample", "frame", "token"] = "frame"
+    reads_known: bool = False
     facts: tuple[str, ...] = ()
 
     def __init__(self, config: STDiT1Config) -> None:
@@ -247,6 +248,7 @@ class STDiT2(Outside):
     """
 
     clock: Literal["sample", "frame", "token"] = "frame"
+    reads_known: bool = False
     facts: tuple[str, ...] = ("fps", "frames", "height", "width")
 
     def __init__(self, config: STDiT2Config) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kineograph.denoisers.sizes import every_token
 from kineograph.errors import ConfigError
 from kineograph.nn.embed import NumberEmbedding
 from kineograph.nn.mlp import MLP
@@ -163,6 +164,10 @@ class Outside(nn.Module):
         self.modulation = SharedModulation(width, branches=2)
         self.captions = Captions(sizes.text_width, sizes.text_length, width)
         self.last = LastLayer(width, cells * sizes.out_channels)
+
+    def token_grid(self, size: tuple[int, int, int]) -> Grid:
+        """Refused: every token is needed."""
+        every_token("stdit")
 
     def embed_times(self, times: Times) -> tuple[Tensor, Tensor]:
         """Of frames that move (B or 1, M, D), and of time 0 (B or 1, 1, D)."""

@@ -161,6 +161,7 @@ class STIV(nn.Module):
     """
 
     clock: Literal["sample", "frame", "token"] = "sample"
+    reads_known: bool = False
 
     def __init__(self, config: STIVConfig) -> None:
         super().__init__()
@@ -226,6 +227,10 @@ class STIV(nn.Module):
         found = self._tokens(cells.split(whole), cells.grid(size), time, condition)
         # The paper's velocity leads from noise to data, ours from data to noise.
         return -cells.merge(found, size)
+
+    def token_grid(self, size: tuple[int, int, int]) -> Grid:
+        """How the tokens of F x H x W cells lie."""
+        return self.config.cells.grid(size)
 
     def _tokens(self, x: Tensor, grid: Grid, time: Tensor, condition: Condition) -> Tensor:
         """The transformer itself: cells as tokens, (B, N, cells * C) -> the same shape."""

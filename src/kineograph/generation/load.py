@@ -11,12 +11,12 @@ from kineograph import recipes
 from kineograph.checkpoints import files
 from kineograph.checkpoints.parts import find
 from kineograph.config import override
-from kineograph.errors import CheckpointError, ConfigError
+from kineograph.diffusion.process import Process
+from kineograph.errors import CheckpointError
 from kineograph.generation.device import Place
 from kineograph.recipes.recipe import Recipe
 from kineograph.types import Autoencoder, Denoiser, TextEncoder
 
-CLOCKS = ("sample", "frame", "token")
 NAMES = ("autoencoder", "text", "denoiser")
 
 
@@ -63,7 +63,10 @@ def load_parts(source: Recipe | Path | str, overrides: Sequence[str], place: Pla
     )
     for part, module in zip(NAMES, (autoencoder, text, denoiser), strict=True):
         _fill(module, find(folder, part), place)
-    parts = Parts(
+    Process(path=recipe.path, prediction=recipe.prediction, injection=recipe.injection).check(
+        denoiser
+    )
+    return Parts(
         recipe=recipe,
         autoencoder=autoencoder,
         text=text,
@@ -71,23 +74,6 @@ def load_parts(source: Recipe | Path | str, overrides: Sequence[str], place: Pla
         place=place,
         digest=_digest(folder),
     )
-    check_clock(parts)
-    return parts
-
-
-def check_clock(parts: Parts) -> None:
-    """Refuse a denoiser whose time is too coarse for what the injection does.
-
-    Raises:
-        ConfigError: naming the pair and what would work.
-    """
-    needed, found = parts.recipe.injection.clock, parts.denoiser.clock
-    if CLOCKS.index(found) < CLOCKS.index(needed):
-        raise ConfigError(
-            f"injection {parts.recipe.injection.kind!r} gives each {needed} its own time, but "
-            f"denoiser {parts.recipe.denoiser.kind!r} knows one time per {found}; expected a "
-            f"denoiser whose clock is {' or '.join(CLOCKS[CLOCKS.index(needed) :])}"
-        )
 
 
 def _check_folder(name: str, folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, Protocol, TypeAlias
 from torch import Tensor
 
 from kineograph.types.coding import Autoencoder
-from kineograph.types.conditions import Condition, Given, Known, Layout, TextEmbedding
+from kineograph.types.conditions import Condition, Given, Grid, Known, Layout, TextEmbedding
 from kineograph.types.draws import Draws
 
 Clock: TypeAlias = Literal["sample", "frame", "token"]
@@ -28,6 +28,23 @@ class Denoiser(Protocol):
         """(B, C, F, H, W) -> at least C channels, the first C are the prediction.
 
         `time` is broadcastable to (B, 1, F, H, W), in [0, 1], 1 = pure noise.
+        """
+        ...
+
+
+class RecipeDenoiser(Denoiser, Protocol):
+    """What a denoiser that stands in a recipe tells about itself as well.
+
+    `reads_known`: whether it looks at `condition.known`.
+    """
+
+    reads_known: bool
+
+    def token_grid(self, size: tuple[int, int, int]) -> Grid:
+        """How the tokens of F x H x W cells lie, for `layout.keep`.
+
+        Raises:
+            ConfigError: it cannot do without any of them.
         """
         ...
 
@@ -111,10 +128,12 @@ class Injection(Protocol):
     """How given frames enter training and sampling; the same object serves both.
 
     `clock` is the coarsest clock that a denoiser may have with it: `frame` where frames get
-    times of their own, `sample` where all share one.
+    times of their own, `sample` where all share one. `beside`: whether what is known stands
+    beside the latents, so that a denoiser must read it.
     """
 
     clock: ClassVar[Clock]
+    beside: ClassVar[bool]
 
     def known(self, given: Given, autoencoder: Autoencoder, draws: Draws | None) -> Known:
         """Pixels -> what is known of the latents."""
