@@ -6,6 +6,7 @@ its own frame and earlier ones. Group norms see all frames, so it is not strictl
 Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal
@@ -16,9 +17,11 @@ from torch import Tensor, nn
 from kineograph.autoencoders.coding import as_posterior
 from kineograph.autoencoders.kl_coder import Decoder, Encoder, Levels, PointAttention
 from kineograph.autoencoders.overlap import OverlapTiling
+from kineograph.autoencoders.pieces import LEAST, Pieces, ladder, twin
 from kineograph.autoencoders.tiled import PIXELS, Cells
 from kineograph.errors import ConfigError
 from kineograph.nn.borders import BorderedConv, Edges
+from kineograph.nn.piecewise import convolve_doubled, learning
 from kineograph.nn.resample import DoubleTimeNearest, double_space_nearest
 from kineograph.types import Draws, Legal, Posterior, Reconstruction, Statistics
 
@@ -142,11 +145,15 @@ class Grow(nn.Module):
     def __init__(self, channels: int, time: int, space: int) -> None:
         super().__init__()
         self.time = DoubleTimeNearest() if time == 2 else nn.Identity()
-        self.space = double_space_nearest if space == 2 else nn.Identity()
+        self.doubled = space == 2
+        self.space = double_space_nearest if self.doubled else nn.Identity()
         self.conv = BorderedConv(channels, channels, 3, border=BORDER)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, Y, X) -> (B, C, time (T - 1) + 1, space Y, space X)."""
+        if self.doubled and not learning():
+            time = isinstance(self.time, DoubleTimeNearest)
+            return convolve_doubled(x, self.conv, time=time, repeat=(True, True))
         larger: Tensor = self.conv(self.space(self.time(x)))
         return larger
 
@@ -217,6 +224,16 @@ class CausalKL(nn.Module):
         if tiling is None:
             return self._video(latents)
         return tiling.send(self._video, latents, self.config.cells, PIXELS, lead=1)
+
+    def pieces(self) -> Sequence[Pieces]:
+        """Tiles in time, whose group norms see only themselves, and in space; none are exact."""
+        return ladder(self.config.cells, frames=LEAST)
+
+    def cut(self, pieces: Pieces) -> "CausalKL":
+        """The same weights, coding in pieces."""
+        other = twin(self)
+        other.config = replace(self.config, tiling=pieces.blocks())
+        return other
 
     def normalise(self, latents: Tensor) -> Tensor:
         """Un-normalised -> normalised latents, (B, C, F, H, W)."""

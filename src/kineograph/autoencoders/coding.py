@@ -17,6 +17,16 @@ def split_evenly(total: int, size: int) -> list[int]:
     return [min(size, total - start) for start in range(0, total, size)]
 
 
+def causal_pieces(frames: int, chunk: int, step: int) -> list[int]:
+    """`frames` latent frames in pieces of `chunk`, in frames of pixels.
+
+    A latent frame stands for `step` frames, the first one for a single one.
+    """
+    pieces = [step * count for count in split_evenly(frames, chunk)]
+    pieces[0] -= step - 1
+    return pieces
+
+
 def refuse_others(legal: Legal, frames: int, height: int, width: int) -> None:
     """Accept a clip that is its own nearest legal clip.
 

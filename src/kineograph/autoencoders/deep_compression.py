@@ -7,6 +7,7 @@ Leibler term and no causality.
 Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
@@ -27,6 +28,7 @@ from kineograph.autoencoders.deep_compression_blocks import (
     conv,
 )
 from kineograph.autoencoders.overlap import OverlapTiling
+from kineograph.autoencoders.pieces import LEAST, Pieces, ladder, twin
 from kineograph.autoencoders.tiled import PIXELS, Cells
 from kineograph.errors import ConfigError
 from kineograph.types import Draws, Legal, Posterior, Reconstruction, Statistics
@@ -245,6 +247,16 @@ class DeepCompression(nn.Module):
             return video
         cells, least = self.config.decoder.cells, 1 if self.config.short_ends else 2
         return tiling.send(self.decoder, latents, cells, PIXELS, least=least)
+
+    def pieces(self) -> Sequence[Pieces]:
+        """Tiles in time and space, whose attention sees only themselves; none are exact."""
+        return ladder(self.config.encoder.cells, frames=LEAST)
+
+    def cut(self, pieces: Pieces) -> "DeepCompression":
+        """The same weights, coding in pieces."""
+        other = twin(self)
+        other.config = replace(self.config, tiling=pieces.blocks())
+        return other
 
     def normalise(self, latents: Tensor) -> Tensor:
         """Un-normalised -> normalised latents, (B, C, F, H, W)."""

@@ -10,22 +10,28 @@ Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kineograph.autoencoders.coding import as_posterior, refuse_others, split_evenly
+from kineograph.autoencoders.coding import (
+    as_posterior,
+    causal_pieces,
+    refuse_others,
+    split_evenly,
+)
 from kineograph.autoencoders.denoising_blocks import (
+    End,
     Half,
     Moment,
+    TimedEnd,
+    into_channels,
+    out_of_channels,
     pixel_norm,
-    shift_and_scale,
-    time_table,
 )
 from kineograph.autoencoders.denoising_stages import (
     Attended,
@@ -35,11 +41,11 @@ from kineograph.autoencoders.denoising_stages import (
     Transition,
     Unfolded,
 )
+from kineograph.autoencoders.pieces import LEAST, Pieces, ladder, twin
 from kineograph.autoencoders.tiled import Cells, Tiling, decode_in_tiles, encode_in_tiles
 from kineograph.errors import ConfigError
 from kineograph.nn.centred import CentredConv
 from kineograph.nn.conv import Cache, CausalConv, in_chunks
-from kineograph.nn.embed import NumberEmbedding
 from kineograph.types import Draws, Legal, Posterior, Reconstruction, Statistics
 
 Down = Residuals | Transition | Strided | Folded
@@ -188,40 +194,6 @@ class Decoder(nn.Module):
         return out_of_channels(x, self.patch)
 
 
-class End(nn.Module):
-    """The norm before the last convolution of a decoder that knows no time."""
-
-    def scaled(self, moment: Moment) -> Moment:
-        """The moment as it is."""
-        return moment
-
-    def forward(self, x: Tensor, moment: Moment) -> Tensor:
-        """(B, C, T, Y, X) -> the same."""
-        return pixel_norm(x)
-
-
-class TimedEnd(nn.Module):
-    """The same, shifted and scaled by time; knows the scale of time for all stages."""
-
-    scale: Tensor
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.time = NumberEmbedding(2 * width)
-        self.table = time_table(2, width)
-        self.register_buffer("scale", torch.tensor(1000.0))
-
-    def scaled(self, moment: Moment) -> Moment:
-        """The moment with its time on the scale of the embeddings."""
-        assert moment.time is not None
-        return moment._replace(time=moment.time * self.scale)
-
-    def forward(self, x: Tensor, moment: Moment) -> Tensor:
-        """(B, C, T, Y, X) -> the same."""
-        rows = self.time(moment.time).unflatten(-1, (2, -1)) + self.table
-        return shift_and_scale(rows, pixel_norm(x))
-
-
 class Denoising(nn.Module):
     """Video (B, 3, T, Y, X) in [-1, 1] to latents (B, C, F, H, W) and back.
 
@@ -317,6 +289,23 @@ class Denoising(nn.Module):
             return network(latents)
         return decode_in_tiles(network, latents, tiling, self.config.compression)
 
+    def pieces(self) -> Sequence[Pieces]:
+        """Exact in time, down to one latent frame, but for attention over the clip."""
+        return ladder(self.config.compression, frames=1 if self._streams() else LEAST)
+
+    def cut(self, pieces: Pieces) -> "Denoising":
+        """The same weights, coding in pieces."""
+        other, streams = twin(self), self._streams()
+        other.config = replace(
+            self.config,
+            chunk=pieces.latent_frames(self.config.compression) if streams else None,
+            tiling=pieces.grid(in_time=not streams),
+        )
+        return other
+
+    def _streams(self) -> bool:
+        return not any(isinstance(stage, Attended) for stage in self.config.decoder)
+
     def normalise(self, latents: Tensor) -> Tensor:
         """Un-normalised -> normalised latents, (B, C, F, H, W)."""
         return (latents - _per_channel(self.mean, latents)) / _per_channel(self.std, latents)
@@ -354,12 +343,11 @@ class Denoising(nn.Module):
 
     def _moments(self, video: Tensor) -> Tensor:
         """The encoder on pixels (B, 3, T, Y, X), in chunks if the config says so."""
-        if self.config.chunk is None:
+        chunk, step = self.config.chunk, self.config.compression.frames
+        if chunk is None:
             moments: Tensor = self.encoder(video)
             return moments
-        step = self.config.compression.frames
-        pieces = [step * count for count in self._pieces((video.shape[2] - 1) // step + 1)]
-        pieces[0] -= step - 1  # the first latent frame is one picture
+        pieces = causal_pieces((video.shape[2] - 1) // step + 1, chunk, step)
         return in_chunks(self.encoder, video, pieces)
 
     def _video(self, latents: Tensor, moment: Moment) -> Tensor:
@@ -370,25 +358,12 @@ class Denoising(nn.Module):
         return in_chunks(
             lambda x, cache: self.decoder(x, moment._replace(cache=cache)),
             latents,
-            self._pieces(latents.shape[2]),
+            split_evenly(latents.shape[2], self.config.chunk),
         )
-
-    def _pieces(self, frames: int) -> list[int]:
-        return split_evenly(frames, self.config.chunk or frames)
 
     def _enter(self, x: Tensor) -> Tensor:
         """To the weights' dtype, and channels last: bf16 convolutions are slow otherwise."""
         return x.to(self.last_layer.dtype, memory_format=torch.channels_last_3d)
-
-
-def into_channels(video: Tensor, patch: int) -> Tensor:
-    """Patches of p x p pixels as channels: (B, 3, T, Y, X) -> (B, 3 p p, T, Y/p, X/p)."""
-    return rearrange(video, "b c t (y q) (x r) -> b (c r q) t y x", q=patch, r=patch)
-
-
-def out_of_channels(x: Tensor, patch: int) -> Tensor:
-    """The inverse of `into_channels`."""
-    return rearrange(x, "b (c r q) t y x -> b c t (y q) (x r)", q=patch, r=patch)
 
 
 def _per_channel(values: Tensor, like: Tensor) -> Tensor:

@@ -194,6 +194,40 @@ def time_table(rows: int, width: int) -> nn.Parameter:
     return nn.Parameter(nn.init.uniform_(torch.empty(rows, width), -bound, bound))
 
 
+class End(nn.Module):
+    """The norm before the last convolution of a decoder that knows no time."""
+
+    def scaled(self, moment: Moment) -> Moment:
+        """The moment as it is."""
+        return moment
+
+    def forward(self, x: Tensor, moment: Moment) -> Tensor:
+        """(B, C, T, Y, X) -> the same."""
+        return pixel_norm(x)
+
+
+class TimedEnd(nn.Module):
+    """The same, shifted and scaled by time; knows the scale of time for all stages."""
+
+    scale: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.time = NumberEmbedding(2 * width)
+        self.table = time_table(2, width)
+        self.register_buffer("scale", torch.tensor(1000.0))
+
+    def scaled(self, moment: Moment) -> Moment:
+        """The moment with its time on the scale of the embeddings."""
+        assert moment.time is not None
+        return moment._replace(time=moment.time * self.scale)
+
+    def forward(self, x: Tensor, moment: Moment) -> Tensor:
+        """(B, C, T, Y, X) -> the same."""
+        rows = self.time(moment.time).unflatten(-1, (2, -1)) + self.table
+        return shift_and_scale(rows, pixel_norm(x))
+
+
 class StridedDown(nn.Module):
     """A causal convolution that leaves frames, rows and columns out."""
 
@@ -274,3 +308,13 @@ def unfold_volume(x: Tensor, stride: Stride) -> Tensor:
     """The inverse of `fold_volume`."""
     t, p, q = stride
     return rearrange(x, "b (c i j k) t y x -> b c (t i) (y j) (x k)", i=t, j=p, k=q)
+
+
+def into_channels(video: Tensor, patch: int) -> Tensor:
+    """Patches of p x p pixels as channels: (B, 3, T, Y, X) -> (B, 3 p p, T, Y/p, X/p)."""
+    return rearrange(video, "b c t (y q) (x r) -> b (c r q) t y x", q=patch, r=patch)
+
+
+def out_of_channels(x: Tensor, patch: int) -> Tensor:
+    """The inverse of `into_channels`."""
+    return rearrange(x, "b (c r q) t y x -> b c t (y q) (x r)", q=patch, r=patch)

@@ -6,7 +6,7 @@ in statistics, and in whether 1 x 1 convolutions stand around the latents.
 Letters: B clips, T frames of Y x X pixels, C x F x H x W latents, F = T.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,8 +16,12 @@ from torch.nn import functional
 
 from kineograph.autoencoders.coding import as_posterior, refuse_others
 from kineograph.autoencoders.kl_coder import Decoder, Encoder, Levels, PointAttention
+from kineograph.autoencoders.overlap import OverlapTiling
+from kineograph.autoencoders.pieces import Pieces, ladder, twin
+from kineograph.autoencoders.tiled import PIXELS, Cells
 from kineograph.errors import ConfigError
 from kineograph.nn.resample import fold_frames, unfold_frames
+from kineograph.nn.tiling import join
 from kineograph.types import Draws, Legal, Posterior, Reconstruction, Statistics
 
 
@@ -32,6 +36,7 @@ class ImageKLConfig:
     mixing: whether 1 x 1 convolutions mix moments and latents (Flux: no).
     scale, shift: normalised = (latent - shift) * scale.
     batch: frames that are coded at once, which only bounds memory; None: all.
+    tiling: of every frame; None: none.
     """
 
     kind: Literal["image_kl"] = "image_kl"
@@ -44,8 +49,11 @@ class ImageKLConfig:
     scale: float = 0.18215
     shift: float = 0.0
     batch: int | None = None
+    tiling: OverlapTiling | None = None
 
     def __post_init__(self) -> None:
+        if self.tiling is not None:
+            self.tiling.check(self.cells)
         for width in self.widths:
             if width % self.groups:
                 raise ConfigError(f"width {width}: expected a multiple of {self.groups} groups")
@@ -61,6 +69,11 @@ class ImageKLConfig:
     def step(self) -> int:
         """How many pixels wide a latent is."""
         return int(2 ** (len(self.widths) - 1))
+
+    @property
+    def cells(self) -> Cells:
+        """Frames, and rows or columns of pixels, per latent."""
+        return Cells(1, self.step)
 
     def build(self) -> "ImageKL":
         """The module, randomly initialised."""
@@ -162,7 +175,10 @@ class ImageKL(nn.Module):
     def posterior(self, video: Tensor, draws: Draws | None = None) -> Posterior:
         """(B, 3, T, Y, X) -> the distribution of un-normalised latents; needs no draws."""
         self.latent_shape(*video.shape[2:])
-        return as_posterior(self._each(lambda x: self.mix_moments(self.encoder(x)), video))
+        moments = self._each(
+            lambda x: self.mix_moments(self.encoder(x)), video, PIXELS, self.config.cells
+        )
+        return as_posterior(moments)
 
     def encode(self, video: Tensor, draws: Draws | None = None) -> Tensor:
         """(B, 3, T, Y, X) in [-1, 1] -> normalised latents (B, C, F, H, W); None: the mode."""
@@ -182,7 +198,19 @@ class ImageKL(nn.Module):
 
     def decode_raw(self, latents: Tensor) -> Tensor:
         """Un-normalised latents (B, C, F, H, W) -> (B, 3, T, Y, X)."""
-        return self._each(lambda x: self.decoder(self.mix_latents(x)), latents)
+        return self._each(
+            lambda x: self.decoder(self.mix_latents(x)), latents, self.config.cells, PIXELS
+        )
+
+    def pieces(self) -> Sequence[Pieces]:
+        """Exact in time."""
+        return ladder(self.config.cells, frames=1)
+
+    def cut(self, pieces: Pieces) -> "ImageKL":
+        """The same weights, coding in pieces."""
+        other = twin(self)
+        other.config = replace(self.config, batch=pieces.frames, tiling=pieces.tiles())
+        return other
 
     def normalise(self, latents: Tensor) -> Tensor:
         """Un-normalised -> normalised latents, (B, C, F, H, W)."""
@@ -210,8 +238,16 @@ class ImageKL(nn.Module):
         """The weight of the decoder's last convolution."""
         return self.decoder.last_layer
 
-    def _each(self, network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    def _each(
+        self, network: Callable[[Tensor], Tensor], x: Tensor, reads: Cells, gives: Cells
+    ) -> Tensor:
         """Send the frames of (B, C, T, Y, X) through a network, `batch` at once."""
         frames = fold_frames(x).to(self.last_layer.dtype, memory_format=torch.channels_last)
-        pieces = torch.split(frames, self.config.batch or len(frames))
-        return unfold_frames(torch.cat([network(piece) for piece in pieces]), len(x))
+        pieces, tiling = torch.split(frames, self.config.batch or len(frames)), self.config.tiling
+        if tiling is None:
+            return unfold_frames(join([network(piece) for piece in pieces], dim=0), len(x))
+        coded = [
+            tiling.send(lambda x: network(x[:, :, 0])[:, :, None], piece[:, :, None], reads, gives)
+            for piece in pieces
+        ]
+        return unfold_frames(join(coded, dim=0)[:, :, 0], len(x))

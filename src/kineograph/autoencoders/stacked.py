@@ -6,16 +6,22 @@ go through an autoencoder over time. Pieces know nothing of each other.
 Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from kineograph.autoencoders.coding import refuse_others, split_evenly
+from kineograph.autoencoders.coding import as_posterior, refuse_others, split_evenly
 from kineograph.autoencoders.image_kl import ImageKLConfig
+from kineograph.autoencoders.overlap import OverlapTiling
+from kineograph.autoencoders.pieces import Pieces, ladder, twin
+from kineograph.autoencoders.tiled import PIXELS
 from kineograph.autoencoders.time_kl import TimeKLConfig
 from kineograph.errors import ConfigError
+from kineograph.nn.tiling import Network
 from kineograph.types import Draws, Legal, Posterior, Reconstruction, Statistics
 
 
@@ -25,6 +31,7 @@ class StackedConfig:
 
     image, time: the two stages.
     chunk: frames that the second stage codes at once; None: the whole clip.
+    tiling: of the second stage, in latents of pictures; None: none.
     scale, shift: normalised = (latent - shift) / scale, per channel; empty: 1 and 0.
     """
 
@@ -32,6 +39,7 @@ class StackedConfig:
     image: ImageKLConfig = field(default_factory=lambda: ImageKLConfig(batch=4))
     time: TimeKLConfig = field(default_factory=TimeKLConfig)
     chunk: int | None = 17
+    tiling: OverlapTiling | None = None
     scale: tuple[float, ...] = (3.85, 2.32, 2.33, 3.06)
     shift: tuple[float, ...] = (-0.1, 0.34, 0.27, 0.98)
 
@@ -116,6 +124,19 @@ class Stacked(nn.Module):
             self._pictures(self.denormalise(latents), longest if frames is None else frames)
         )
 
+    def pieces(self) -> Sequence[Pieces]:
+        """Exact in time: chunks of the second stage stay as they are, pictures go one by one."""
+        return ladder(self.config.image.cells, frames=1)
+
+    def cut(self, pieces: Pieces) -> "Stacked":
+        """The same weights, coding in pieces."""
+        other, tiles = twin(self), pieces.tiles()
+        other.image = self.image.cut(pieces)
+        if tiles is not None:
+            tiles = replace(tiles, space=(pieces.space or 0) // self.config.image.step)
+        other.config = replace(self.config, image=other.image.config, tiling=tiles)
+        return other
+
     def normalise(self, latents: Tensor) -> Tensor:
         """Un-normalised -> normalised latents, (B, C, F, H, W)."""
         scale, shift = self._affine(latents)
@@ -155,9 +176,13 @@ class Stacked(nn.Module):
     def _posterior(self, pictures: Tensor) -> Posterior:
         """Normalised latents of pictures (B, C, T, H, W) -> the distribution of latents."""
         pieces = torch.split(pictures, self._pieces(pictures.shape[2]), dim=2)
-        found = [self.time.posterior(piece) for piece in pieces]
-        logvars = [one.logvar for one in found if one.logvar is not None]
-        return Posterior(torch.cat([one.mean for one in found], 2), torch.cat(logvars, 2))
+        found = [self._send(self.time.moments, piece) for piece in pieces]
+        return as_posterior(torch.cat(found, dim=2))
+
+    def _send(self, network: Network, x: Tensor) -> Tensor:
+        """A network of the second stage on (B, C, T, H, W), in tiles if the config says so."""
+        tiling = self.config.tiling
+        return network(x) if tiling is None else tiling.send(network, x, PIXELS, PIXELS)
 
     def _pictures(self, latents: Tensor, frames: int) -> Tensor:
         """Un-normalised latents (B, C, F, H, W) -> normalised ones of T pictures."""
@@ -170,7 +195,7 @@ class Stacked(nn.Module):
             )
         latents = latents.to(self.last_layer.dtype)
         decoded = [
-            self.time.decode(latent, piece)
+            self._send(partial(self.time.decode, frames=piece), latent)
             for latent, piece in zip(torch.split(latents, counts, dim=2), pieces, strict=True)
         ]
         return torch.cat(decoded, dim=2)

@@ -17,14 +17,14 @@ class Tiling:
     """Coding in tiles, for long or large clips; not exact. In pixels and frames.
 
     rows, columns, frames: (size, stride) of tiles; a clip within these sizes is not cut. All
-        are multiples of the compression.
+        are multiples of the compression. Frames None: time is not cut.
     late: leave out the last decoded frame of a tile instead of its first, as a published
         library does, which puts later tiles one frame too late.
     """
 
     rows: tuple[int, int] = (512, 448)
     columns: tuple[int, int] = (512, 448)
-    frames: tuple[int, int] = (16, 8)
+    frames: tuple[int, int] | None = (16, 8)
     late: bool = False
 
 
@@ -67,6 +67,8 @@ class _Cut:
         )
         if x.shape[3] > rows.size or x.shape[4] > columns.size:
             network = partial(tiled_plane, network, rows=rows, columns=columns)
+        if tiling.frames is None:
+            return network(x)
         frames = _tiles(tiling.frames, self.reads.frames, self.gives.frames)
         if x.shape[2] > frames.size:
             return tiled_time(network, x, frames, lead=1, later=later)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kineograph.autoencoders.coding import as_posterior
-from kineograph.autoencoders.kl_coder import residuals
+from kineograph.autoencoders.kl_coder import activated, residuals
 from kineograph.errors import ConfigError
 from kineograph.nn.borders import BorderedConv, Zeros
 from kineograph.types import Posterior
@@ -121,8 +121,7 @@ class TimeEncoder(nn.Module):
         x = self.enter(x)
         for level, resize in zip(self.levels, self.resize, strict=True):
             x = resize(level(x))
-        moments: Tensor = self.out(functional.silu(self.norm(self.middle(x))))
-        return moments
+        return activated(self.norm, self.out, self.middle(x))
 
 
 class TimeDecoder(nn.Module):
@@ -149,8 +148,7 @@ class TimeDecoder(nn.Module):
         x = self.middle(self.enter(x))
         for level, resize in zip(reversed(self.levels), reversed(self.resize), strict=True):
             x = level(resize(x))
-        frames: Tensor = self.out(functional.silu(self.norm(x)))
-        return frames
+        return activated(self.norm, self.out, x)
 
 
 class TimeKL(nn.Module):
@@ -169,11 +167,16 @@ class TimeKL(nn.Module):
         """T -> F."""
         return -(-frames // self.config.step)
 
+    def moments(self, frames: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> (B, 2 C', F, H, W): mean and log-variance, stacked."""
+        missing = -frames.shape[2] % self.config.step
+        coded = self.encoder(functional.pad(frames, (0, 0, 0, 0, missing, 0)))
+        moments: Tensor = self.mix_moments(coded)
+        return moments
+
     def posterior(self, frames: Tensor) -> Posterior:
         """(B, C, T, H, W) -> the distribution of latents (B, C', F, H, W)."""
-        missing = -frames.shape[2] % self.config.step
-        moments = self.encoder(functional.pad(frames, (0, 0, 0, 0, missing, 0)))
-        return as_posterior(self.mix_moments(moments))
+        return as_posterior(self.moments(frames))
 
     def decode(self, latents: Tensor, frames: int) -> Tensor:
         """Latents (B, C', F, H, W) -> their last T = `frames` frames, (B, C, T, H, W).

@@ -5,8 +5,9 @@ is the same block with a time kernel of 1. Every block takes the cache of a chun
 and passes it on to what looks into the past.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import torch
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
@@ -146,3 +147,25 @@ class UpVolume(nn.Module):
         """(B, C, T, Y, X) -> (B, C', 2 T - 1, 2 Y, 2 X), or what a chunk of it gives."""
         larger: Tensor = self.conv(double_space_linear(self.double_time(x, cache)), cache)
         return larger
+
+
+class Coded(NamedTuple):
+    """What a half of the autoencoder gives, with the coefficients of its energy flow.
+
+    result: moments (B, 2 C, F, H, W) of the encoder, video (B, 3, T, Y, X) of the decoder;
+    outer (B, 12 or 24, T', Y/4, X/4) and inner (B, 24, F, H, W): wavelet coefficients.
+    """
+
+    result: Tensor
+    outer: Tensor
+    inner: Tensor
+
+
+def add_to_lowest(bands: Tensor, low: Tensor) -> Tensor:
+    """Add a picture (B, 3, T, Y, X) to the lowest of the bands (B, 3 n, T, Y, X)."""
+    return torch.cat((bands[:, :3] + low, bands[:, 3:]), dim=1)
+
+
+def in_step(low: Tensor, layer: nn.Module, other: Tensor, cache: Cache | None) -> Tensor:
+    """The frames of `low` that belong to `other`: upsampling holds frames back in chunks."""
+    return low if cache is None else cache.wait(layer, low, other.shape[2])

@@ -7,22 +7,34 @@ video has a short way (Li et al., WF-VAE, 2411.17459; Open-Sora Plan, 2412.00131
 Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kineograph.autoencoders.coding import as_posterior, refuse_others, split_evenly
+from kineograph.autoencoders.coding import (
+    as_posterior,
+    causal_pieces,
+    refuse_others,
+    split_evenly,
+)
+from kineograph.autoencoders.overlap import OverlapTiling
+from kineograph.autoencoders.pieces import LEAST, Pieces, ladder, twin
+from kineograph.autoencoders.tiled import PIXELS, Cells
 from kineograph.autoencoders.wavelet_blocks import (
     Chain,
+    Coded,
     Down,
     FrameAttention,
     Residual,
     UpFrame,
     UpVolume,
+    add_to_lowest,
     build_norm,
+    in_step,
 )
 from kineograph.errors import ConfigError
 from kineograph.nn.conv import Cache, CausalConv, in_chunks
@@ -45,6 +57,7 @@ class WaveletFlowConfig:
     scale, shift: normalised = (latent - shift) * scale, per channel; empty: 1 and 0.
     chunk: latent frames that are coded at once; None: the whole clip. Every chunk size gives
         the same result up to rounding, with less memory.
+    tiling: None: no tiles. Group norms need tiles in time too, which is not exact.
     """
 
     kind: Literal["wavelet_flow"] = "wavelet_flow"
@@ -63,8 +76,11 @@ class WaveletFlowConfig:
     scale: tuple[float, ...] = ()
     shift: tuple[float, ...] = ()
     chunk: int | None = None
+    tiling: OverlapTiling | None = None
 
     def __post_init__(self) -> None:
+        if self.tiling is not None:
+            self.tiling.check(self.cells)
         for name, values in (("scale", self.scale), ("shift", self.shift)):
             if values and len(values) != self.latent_channels:
                 raise ConfigError(
@@ -79,21 +95,14 @@ class WaveletFlowConfig:
                 "give what the whole clip gives; set chunk to None"
             )
 
+    @property
+    def cells(self) -> Cells:
+        """Frames, and rows or columns of pixels, per latent."""
+        return Cells(self.time_compression, 8)
+
     def build(self) -> "WaveletFlow":
         """The module, randomly initialised."""
         return WaveletFlow(self)
-
-
-class Coded(NamedTuple):
-    """What a half of the autoencoder gives, with the coefficients of its energy flow.
-
-    result: moments (B, 2 C, F, H, W) of the encoder, video (B, 3, T, Y, X) of the decoder;
-    outer (B, 12 or 24, T', Y/4, X/4) and inner (B, 24, F, H, W): wavelet coefficients.
-    """
-
-    result: Tensor
-    outer: Tensor
-    inner: Tensor
 
 
 class Builder:
@@ -243,16 +252,6 @@ class Decoder(nn.Module):
         return Coded(self.first_haar.merge(first, cache), outer, inner)
 
 
-def add_to_lowest(bands: Tensor, low: Tensor) -> Tensor:
-    """Add a picture (B, 3, T, Y, X) to the lowest of the bands (B, 3 n, T, Y, X)."""
-    return torch.cat((bands[:, :3] + low, bands[:, 3:]), dim=1)
-
-
-def in_step(low: Tensor, layer: nn.Module, other: Tensor, cache: Cache | None) -> Tensor:
-    """The frames of `low` that belong to `other`: upsampling holds frames back in chunks."""
-    return low if cache is None else cache.wait(layer, low, other.shape[2])
-
-
 class WaveletFlow(nn.Module):
     """Video (B, 3, T, Y, X) in [-1, 1] to latents (B, C, F, H, W) and back.
 
@@ -287,15 +286,11 @@ class WaveletFlow(nn.Module):
 
     def posterior(self, video: Tensor, draws: Draws | None = None) -> Posterior:
         """(B, 3, T, Y, X) -> the distribution of un-normalised latents; needs no draws."""
-        frames = self.latent_shape(*video.shape[2:])[1]
-        video = self._enter(video)
-        chunk = self.config.chunk
-        if chunk is None:
-            return as_posterior(self.encoder(video).result)
-        step = self.config.time_compression
-        pieces = [step * count for count in split_evenly(frames, chunk)]
-        pieces[0] -= step - 1  # the first latent frame is one picture
-        return as_posterior(in_chunks(lambda x, c: self.encoder(x, c).result, video, pieces))
+        self.latent_shape(*video.shape[2:])
+        video, tiling = self._enter(video), self.config.tiling
+        if tiling is None:
+            return as_posterior(self._moments(video))
+        return as_posterior(tiling.send(self._moments, video, PIXELS, self.config.cells, lead=1))
 
     def encode(self, video: Tensor, draws: Draws | None = None) -> Tensor:
         """(B, 3, T, Y, X) in [-1, 1] -> normalised latents (B, C, F, H, W); None: the mode."""
@@ -316,13 +311,24 @@ class WaveletFlow(nn.Module):
 
     def decode_raw(self, latents: Tensor) -> Tensor:
         """Un-normalised latents (B, C, F, H, W) -> (B, 3, T, Y, X)."""
-        latents = self._enter(latents)
-        chunk = self.config.chunk
-        if chunk is None:
-            video: Tensor = self.decoder(latents).result
-            return video
-        pieces = split_evenly(latents.shape[2], chunk)
-        return in_chunks(lambda x, c: self.decoder(x, c).result, latents, pieces)
+        latents, tiling = self._enter(latents), self.config.tiling
+        if tiling is None:
+            return self._video(latents)
+        return tiling.send(self._video, latents, self.config.cells, PIXELS, lead=1)
+
+    def pieces(self) -> Sequence[Pieces]:
+        """Layer norms: exact in time, down to one latent frame; group norms: never exact."""
+        return ladder(self.config.cells, frames=1 if self.config.norm == "layer" else LEAST)
+
+    def cut(self, pieces: Pieces) -> "WaveletFlow":
+        """The same weights, coding in pieces."""
+        other, exact = twin(self), self.config.norm == "layer"
+        other.config = replace(
+            self.config,
+            chunk=pieces.latent_frames(self.config.cells) if exact else None,
+            tiling=pieces.tiles() if exact else pieces.blocks(),
+        )
+        return other
 
     def normalise(self, latents: Tensor) -> Tensor:
         """Un-normalised -> normalised latents, (B, C, F, H, W)."""
@@ -361,6 +367,23 @@ class WaveletFlow(nn.Module):
     def last_layer(self) -> nn.Parameter:
         """The weight of the decoder's last convolution."""
         return self.decoder.out.weight
+
+    def _moments(self, video: Tensor) -> Tensor:
+        """The encoder on pixels (B, 3, T, Y, X), in chunks if the config says so."""
+        chunk, step = self.config.chunk, self.config.time_compression
+        if chunk is None:
+            moments: Tensor = self.encoder(video).result
+            return moments
+        pieces = causal_pieces((video.shape[2] - 1) // step + 1, chunk, step)
+        return in_chunks(lambda x, c: self.encoder(x, c).result, video, pieces)
+
+    def _video(self, latents: Tensor) -> Tensor:
+        """The decoder on latents (B, C, F, H, W), in chunks if the config says so."""
+        if self.config.chunk is None:
+            video: Tensor = self.decoder(latents).result
+            return video
+        pieces = split_evenly(latents.shape[2], self.config.chunk)
+        return in_chunks(lambda x, c: self.decoder(x, c).result, latents, pieces)
 
     def _enter(self, x: Tensor) -> Tensor:
         """To the weights' dtype, and channels last: bf16 convolutions are slow otherwise."""
