@@ -36,6 +36,7 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(self, config: PatchDiscriminatorConfig) -> None:
         super().__init__()
+        self.config = config
         widths = [config.width * min(2**i, 8) for i in range(config.layers + 1)]
         self.enter = nn.Conv3d(config.channels, widths[0], 3, stride=2, padding=1)
         self.stages = nn.ModuleList(

@@ -12,7 +12,7 @@ from torch import Tensor
 from kineograph.autoencoders import losses
 from kineograph.autoencoders.losses_terms import Comparison, Fade, Measure, Networks
 from kineograph.errors import ConfigError
-from kineograph.nn.perceptual import SMALLEST, Distance, PyramidDistance
+from kineograph.nn.perceptual import Distance, PyramidDistance
 from kineograph.nn.resample import fold_frames, unfold_frames
 
 
@@ -104,15 +104,6 @@ class Likelihood:
 
 
 def frame_distances(distance: Distance, found: Tensor, video: Tensor) -> Tensor:
-    """(B, 3, T, Y, X) twice -> the distance of each pair of frames, (B, 1, T, 1, 1).
-
-    Raises:
-        ConfigError: frames that are too small.
-    """
-    height, width = video.shape[3:]
-    if min(height, width) < SMALLEST:
-        raise ConfigError(
-            f"perceptual loss: frames of {height} x {width}, expected sides of {SMALLEST} at least"
-        )
+    """(B, 3, T, Y, X) twice -> the distance of each pair of frames, (B, 1, T, 1, 1)."""
     distances = distance(fold_frames(found), fold_frames(video))
     return unfold_frames(distances.view(-1, 1, 1, 1), len(video))

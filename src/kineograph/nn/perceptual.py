@@ -41,7 +41,14 @@ class LPIPS(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, found: Tensor, picture: Tensor) -> Tensor:
-        """(N, 3, Y, X) twice, sides at least 16 -> (N,)."""
+        """(N, 3, Y, X) twice -> (N,).
+
+        Raises:
+            ValueError: a side is shorter than 16.
+        """
+        if min(picture.shape[2:]) < SMALLEST:
+            size = " x ".join(str(side) for side in picture.shape[2:])
+            raise ValueError(f"LPIPS of {size} pixels: expected sides of {SMALLEST} at least")
         distance = found.new_zeros(len(found))
         features = zip(self.features(found), self.features(picture), self.heads, strict=True)
         for a, b, head in features:

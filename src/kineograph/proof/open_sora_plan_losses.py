@@ -1,6 +1,7 @@
 """Open-Sora Plan's losses of the autoencoder, and its discriminator, against stored vectors."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -10,11 +11,23 @@ from torch.nn import functional
 from kineograph.autoencoders import losses
 from kineograph.autoencoders.coding import as_posterior
 from kineograph.autoencoders.discriminator import PatchDiscriminator, PatchDiscriminatorConfig
+from kineograph.autoencoders.losses_adversarial import Adaptive, AdversarialConfig, Hinge
+from kineograph.autoencoders.losses_criterion import Criterion
+from kineograph.autoencoders.losses_perceptual import LikelihoodConfig
+from kineograph.autoencoders.losses_terms import (
+    Comparison,
+    DivergenceConfig,
+    Networks,
+    WaveletConfig,
+)
 from kineograph.checkpoints.files import load_into
 from kineograph.checkpoints.keymap import KeyMap
 from kineograph.checkpoints.manifest import Manifest, Shape, shapes
 from kineograph.checkpoints.public.open_sora_plan import discriminator_key_map
+from kineograph.checkpoints.public.perceptual import lpips_key_map
+from kineograph.nn.perceptual import LPIPS
 from kineograph.proof.vector import Results, Vector
+from kineograph.types import Reconstruction
 
 PREFIX = "discriminator."
 
@@ -41,55 +54,107 @@ def autoencoder_loss(vector: Vector) -> Results:
 
 def _steps(vector: Vector, model: PatchDiscriminator, last_layer: Tensor) -> dict[str, Tensor]:
     settings, given = vector.config, vector.inputs
-    video = given["video"]
     bias = vector.state["last_layer.bias"]
     frames = functional.conv2d(given["features"], last_layer, bias, padding=1)
-    made = rearrange(frames, "(b t) c y x -> b c t y x", b=len(video))
-
-    logvar = torch.tensor(settings["logvar"])
-    error = (video - made).abs() + settings["perceptual_weight"] * _stand_in_distance(video, made)
-    likelihood = losses.negative_log_likelihood(error, logvar)
-    kl = losses.kl_divergence(as_posterior(given["moments"]))
-    wavelet = losses.wavelet_loss(
+    made = rearrange(frames, "(b t) c y x -> b c t y x", b=len(given["video"]))
+    found = Reconstruction(
+        made,
+        as_posterior(given["moments"]),
         {
             "encoder_outer": given["wavelet0"],
             "decoder_outer": given["wavelet1"],
             "encoder_inner": given["wavelet2"],
             "decoder_inner": given["wavelet3"],
-        }
+        },
     )
-    fake = model(made)
-    adversarial = -fake.mean()
-    started = torch.tensor(float(settings["global_step"] >= settings["disc_start"]))
-    share = settings["disc_weight"] * losses.adaptive_weight(likelihood, adversarial, last_layer)
-    total = likelihood + settings["kl_weight"] * kl + share * started * adversarial
-    total = total + settings["wavelet_weight"] * wavelet
-    (gradient,) = torch.autograd.grad(total, last_layer)
+    compared = Comparison(found, given["video"], step=settings["global_step"])
+    criterion = _criterion(settings, model)
+    total = criterion(compared, last_layer).total
+    (gradient,) = torch.autograd.grad(total, last_layer, retain_graph=True)
 
-    real, fake = model(video), model(made.detach())
-    hinge = started * losses.hinge_loss(real, fake)
+    # The reference reports the adversary before it starts, too.
+    likelihood = criterion.measures[0](compared)
+    adversarial = Hinge().fool(model(made))
+    balance = Adaptive().ratio(likelihood, adversarial, last_layer)
+    hinge = criterion.judge(compared)
+    started = torch.tensor(0.0 if hinge is None else 1.0)
     return {
         "generator_loss": total,
         "g_total_loss": total,
         "g_nll_loss": likelihood,
         "g_rec_loss": likelihood,
-        "g_kl_loss": kl,
-        "g_wl_loss": wavelet,
-        "g_logvar": logvar,
+        "g_kl_loss": criterion.measures[1](compared),
+        "g_wl_loss": criterion.measures[2](compared),
+        "g_logvar": torch.tensor(settings["logvar"]),
         "g_g_loss": adversarial,
-        "g_d_weight": share,
+        "g_d_weight": settings["disc_weight"] * balance,
         "g_disc_factor": started,
         "grad_last_layer": gradient,
-        "discriminator_loss": hinge,
-        "d_disc_loss": hinge,
-        "d_logits_real": real.mean(),
-        "d_logits_fake": fake.mean(),
+        "discriminator_loss": torch.tensor(0.0) if hinge is None else hinge,
+        "d_disc_loss": torch.tensor(0.0) if hinge is None else hinge,
+        "d_logits_real": model(given["video"]).mean(),
+        "d_logits_fake": model(made.detach()).mean(),
     }
 
 
-def _stand_in_distance(video: Tensor, made: Tensor) -> Tensor:
-    """What stands for the perceptual network in the vector, (B, 1, T, 1, 1)."""
-    return 3.0 * (video - made).square().mean(dim=(1, 3, 4), keepdim=True)
+def _criterion(settings: Mapping[str, Any], model: PatchDiscriminator) -> Criterion:
+    """The published loss, with a stand-in for the perceptual network and stored weights."""
+    terms = (
+        LikelihoodConfig(perceptual=settings["perceptual_weight"], logvar=settings["logvar"]),
+        DivergenceConfig(weight=settings["kl_weight"]),
+        WaveletConfig(weight=settings["wavelet_weight"]),
+    )
+    adversary = AdversarialConfig(
+        weight=settings["disc_weight"],
+        discriminator=model.config,
+        start=settings["disc_start"],
+    )
+    criterion = Criterion(terms, adversary, Networks(lpips=_stand_in_distance)).eval()
+    for own, given in zip(
+        (parameter for _, parameter in criterion.adversaries()), model.parameters(), strict=True
+    ):
+        own.data = given
+    return criterion
+
+
+def _stand_in_distance(found: Tensor, picture: Tensor) -> Tensor:
+    """What stands for the perceptual network in the vector, (N, 3, Y, X) twice -> (N,)."""
+    return 3.0 * (found - picture).square().mean(dim=(1, 2, 3))
+
+
+def lpips(vector: Vector) -> Results:
+    """Distances of pictures under weights that a formula gives."""
+    model = LPIPS().eval()
+    keys = lpips_key_map(statistics=False)
+    public = keys.dump(model.state_dict())
+    state = procedural(
+        {name: public[name] for name in vector.meta["parameter_order"]}, vector.config["phase"]
+    )
+    load_into(model, keys.load(state))
+    outputs = {}
+    for name in vector.outputs:
+        distance = model(vector.inputs[f"{name}/a"], vector.inputs[f"{name}/b"])
+        outputs[name] = distance.view(-1, 1, 1, 1)
+    return Results(outputs)
+
+
+def procedural(shapes: Mapping[str, Tensor], phase: float) -> dict[str, Tensor]:
+    """Weights of these shapes, in this order, from sines of their flat index j.
+
+    The i-th kernel is 2 / sqrt(fan in) * sin(0.7 j + phase + i), its bias, after i went on,
+    a hundredth of such a sine; the i-th head is half of 1 plus one.
+    """
+    state, i = {}, 0
+    for name, like in shapes.items():
+        wave = torch.sin(0.7 * torch.arange(like.numel(), dtype=torch.float64) + phase + i)
+        if name.startswith("lin"):
+            wave, i = 0.5 + 0.5 * wave, i + 1
+        elif name.endswith("bias"):
+            wave = 0.01 * wave
+        else:
+            wave, i = 2.0 / like[0].numel() ** 0.5 * wave, i + 1
+        state[name] = wave.float().view_as(like)
+    return state
 
 
 def discriminator(vector: Vector) -> Results:
@@ -133,6 +198,7 @@ def _config(public: Mapping[str, int]) -> PatchDiscriminatorConfig:
 VECTORS: Mapping[str, Callable[[Vector], Results]] = {
     "open_sora_plan/wfvae/loss": autoencoder_loss,
     "open_sora_plan/discriminator3d": discriminator,
+    "open_sora_plan/lpips": lpips,
 }
 MANIFESTS: Mapping[str, Callable[[Manifest], Mapping[str, Shape]]] = {
     "open_sora_plan/discriminator3d": discriminator_manifest,

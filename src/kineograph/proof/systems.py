@@ -18,9 +18,12 @@ from kineograph.proof import (
     open_sora_1,
     open_sora_1_autoencoder,
     open_sora_1_masks,
+    open_sora_1_pipeline,
     open_sora_1_sampling,
     open_sora_1_schedule,
     open_sora_2,
+    open_sora_2_losses,
+    open_sora_2_pipeline,
     open_sora_2_sampling,
     open_sora_2_training,
     open_sora_plan,
@@ -32,6 +35,7 @@ from kineograph.proof import (
     open_sora_plan_trajectory,
     stiv,
     stiv_sampling,
+    text_encoders,
 )
 from kineograph.proof.vector import Results, Vector
 
@@ -59,9 +63,12 @@ ADAPTERS = Adapters(
         **open_sora_1.VECTORS,
         **open_sora_1_autoencoder.VECTORS,
         **open_sora_1_masks.VECTORS,
+        **open_sora_1_pipeline.VECTORS,
         **open_sora_1_sampling.VECTORS,
         **open_sora_1_schedule.VECTORS,
         **open_sora_2.VECTORS,
+        **open_sora_2_losses.VECTORS,
+        **open_sora_2_pipeline.VECTORS,
         **open_sora_2_sampling.VECTORS,
         **open_sora_2_training.VECTORS,
         **open_sora_plan.VECTORS,
@@ -73,6 +80,7 @@ ADAPTERS = Adapters(
         **open_sora_plan_trajectory.VECTORS,
         **stiv.VECTORS,
         **stiv_sampling.VECTORS,
+        **text_encoders.VECTORS,
     },
     manifests={
         **causal_kl.MANIFESTS,
@@ -84,8 +92,10 @@ ADAPTERS = Adapters(
         **open_sora_1.MANIFESTS,
         **open_sora_1_autoencoder.MANIFESTS,
         **open_sora_2.MANIFESTS,
+        **open_sora_2_losses.MANIFESTS,
         **open_sora_plan.MANIFESTS,
         **open_sora_plan_denoiser.MANIFESTS,
         **open_sora_plan_losses.MANIFESTS,
+        **text_encoders.MANIFESTS,
     },
 )
