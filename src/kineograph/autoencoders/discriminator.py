@@ -85,9 +85,9 @@ def _stride(index: int, layers: int) -> tuple[int, int, int]:
 
 
 def _initialise(module: nn.Module) -> None:
-    """As DCGAN: normal with deviation 0.02."""
-    if isinstance(module, nn.Conv3d):
-        nn.init.normal_(module.weight, 0.0, 0.02)
+    """As DCGAN: normal with deviation 0.02. There is nothing to draw on the meta device."""
+    if isinstance(module, nn.Conv3d | nn.BatchNorm3d) and not module.weight.is_meta:
+        mean = 1.0 if isinstance(module, nn.BatchNorm3d) else 0.0
+        nn.init.normal_(module.weight, mean, 0.02)
     if isinstance(module, nn.BatchNorm3d):
-        nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)

@@ -38,7 +38,7 @@ class LPIPSConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PyramidConfig:
-    """Normalised Laplacian pyramids; needs no weights (`nn/perceptual.py`)."""
+    """Laplacian pyramids under local contrast; needs no weights (`nn/perceptual.py`)."""
 
     kind: Literal["pyramid"] = "pyramid"
     levels: int = 4

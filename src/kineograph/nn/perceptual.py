@@ -70,38 +70,42 @@ class LPIPS(nn.Module):
 
 
 class PyramidDistance:
-    """Distance between normalised Laplacian pyramids; needs no weights.
+    """Distance between Laplacian pyramids under local contrast; needs no weights.
 
-    After Laparra et al. (2016): each band of a picture is divided by the local mean of its
-    own absolute value, as contrast is in early vision, so that a faint texture that is lost
-    counts like a strong one. Bands and the rest are compared by mean squared difference, and
-    these are averaged over the levels. The filters are binomial instead of fitted ones.
+    After the normalised Laplacian pyramid of Laparra et al. (2016): what differs in a band
+    is divided by the local mean of the original band's absolute value, as contrast masks
+    it in early vision, so that a faint texture that is lost counts like a strong one. Both
+    pictures are divided by the original's contrast, not each by its own: so the distance is
+    convex in the first picture. Bands and the rest are compared by mean squares, which are
+    averaged over the levels. The filters are binomial instead of fitted ones.
     """
 
     def __init__(self, levels: int = 4, floor: float = 0.1) -> None:
         """At most `levels` bands, halved while sides are at least 8.
 
-        `floor` is the contrast below which a band fades.
+        `floor` is the contrast below which differences count less and less.
         """
         self.levels = levels
         self.floor = floor
 
     def __call__(self, found: Tensor, picture: Tensor) -> Tensor:
-        """(N, 3, Y, X) twice -> (N,)."""
-        pairs = zip(self.bands(found), self.bands(picture), strict=True)
-        return torch.stack([(a - b).square().mean(dim=(1, 2, 3)) for a, b in pairs]).mean(0)
+        """(N, 3, Y, X) and the original, (N, 3, Y, X) -> (N,)."""
+        found_bands, found_rest = self.bands(found)
+        bands, rest = self.bands(picture)
+        squares = [(found_rest - rest).square()]
+        for a, b in zip(found_bands, bands, strict=True):
+            squares.append(((a - b) / (self.floor + _blur(b.abs()))).square())
+        return torch.stack([square.mean(dim=(1, 2, 3)) for square in squares]).mean(0)
 
-    def bands(self, picture: Tensor) -> Iterator[Tensor]:
-        """(N, 3, Y, X) -> normalised bands from fine to coarse, then what is left."""
-        for _ in range(self.levels):
-            if min(picture.shape[2:]) < 8:
-                break
+    def bands(self, picture: Tensor) -> tuple[list[Tensor], Tensor]:
+        """(N, 3, Y, X) -> bands from fine to coarse, each half as large, and what is left."""
+        bands: list[Tensor] = []
+        while len(bands) < self.levels and min(picture.shape[2:]) >= 8:
             coarse = _blur(picture)[:, :, ::2, ::2]
             size = tuple(picture.shape[2:])
-            band = picture - functional.interpolate(coarse, size, mode="bilinear")
-            yield band / (self.floor + _blur(band.abs()))
+            bands.append(picture - functional.interpolate(coarse, size, mode="bilinear"))
             picture = coarse
-        yield picture
+        return bands, picture
 
 
 def _unit(features: Tensor) -> Tensor:
