@@ -36,7 +36,7 @@ def unmasked_t5(vector: Vector) -> Results:
 
 def clip(vector: Vector) -> Results:
     """What stands at the end of each prompt."""
-    keys = public.clip_key_map()
+    keys = public.clip_key_map(vector.state.keys())
     model = public.clip_config(vector.config).build().eval()
     load_into(model, keys.load(vector.state))
     _, pooled = model.embed(vector.inputs["input_ids"])
@@ -49,9 +49,8 @@ def manifest(stored: Manifest) -> Mapping[str, Shape]:
         if "d_model" in stored.config:
             state = public.t5_config(stored.config).build().state_dict()
             return shapes(public.t5_key_map(stored.tensors.keys()).dump(state))
-        return shapes(
-            public.clip_key_map().dump(public.clip_config(stored.config).build().state_dict())
-        )
+        state = public.clip_config(stored.config).build().state_dict()
+        return shapes(public.clip_key_map(stored.tensors.keys()).dump(state))
 
 
 def load(vector: Vector) -> tuple[T5, KeyMap]:

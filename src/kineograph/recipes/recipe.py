@@ -32,6 +32,9 @@ from kineograph.diffusion.prediction import Data, Noise, V, Velocity
 from kineograph.diffusion.samplers import Ancestral, Euler, Heun, Renoise
 from kineograph.diffusion.times import Even, LinearQuadratic, Listed
 from kineograph.recipes.stages import AutoencoderStage, Clips, Stage
+from kineograph.text.clip import CLIPConfig
+from kineograph.text.pair import T5WithCLIPConfig
+from kineograph.text.t5 import T5Config
 from kineograph.text.words import WordsConfig
 
 
@@ -73,7 +76,7 @@ class Recipe:
         | DeepCompressionConfig
         | DenoisingConfig
     )
-    text: WordsConfig
+    text: WordsConfig | T5Config | CLIPConfig | T5WithCLIPConfig
     denoiser: (
         LTXConfig
         | MMDiTConfig

@@ -54,8 +54,10 @@ class CLIP(nn.Module):
     def __init__(self, config: CLIPConfig) -> None:
         super().__init__()
         self.config = config
-        end = config.vocabulary - 1
-        frame = Frame(length=config.length, start=(end - 1,), end=end, pad=end)
+        vocabulary, end = config.vocabulary, config.vocabulary - 1
+        frame = Frame(
+            vocabulary=vocabulary, length=config.length, start=(end - 1,), end=end, pad=end
+        )
         self.prompts = Prompts(config.tokenizer, frame)
         self.tokens = nn.Embedding(config.vocabulary, config.width)
         self.places = nn.Parameter(torch.randn(config.length, config.width) * 0.01)

@@ -24,14 +24,14 @@ CLIP_WORDS = (
 
 
 class Tokeniser(Protocol):
-    """A text as ids and back, without the tokens that begin or end a prompt."""
+    """A text as ids, without the tokens that begin or end a prompt."""
 
     def ids(self, text: str) -> list[int]:
         """All ids of a text."""
         ...
 
-    def text(self, ids: Sequence[int]) -> str:
-        """The text that ids stand for."""
+    def rest(self, text: str, kept: int) -> str:
+        """What of a text its first `kept` ids do not say."""
         ...
 
 
@@ -49,9 +49,9 @@ class SentencePieces:
         """All ids of a text."""
         return [int(one) for one in self._model.encode(text)]
 
-    def text(self, ids: Sequence[int]) -> str:
-        """The text that ids stand for."""
-        return str(self._model.decode(list(ids)))
+    def rest(self, text: str, kept: int) -> str:
+        """The further ids as text, which is normalised: single spaces, plain characters."""
+        return str(self._model.decode(self.ids(text)[kept:]))
 
 
 class Tokens:
@@ -64,9 +64,10 @@ class Tokens:
         """All ids of a text."""
         return [int(one) for one in self._model.encode(text, add_special_tokens=False).ids]
 
-    def text(self, ids: Sequence[int]) -> str:
-        """The text that ids stand for."""
-        return str(self._model.decode(list(ids)))
+    def rest(self, text: str, kept: int) -> str:
+        """The text from where the next id begins."""
+        starts = [start for start, _ in self._model.encode(text, add_special_tokens=False).offsets]
+        return text[starts[kept] :] if kept < len(starts) else ""
 
 
 def read_tokeniser(folder: Path) -> Tokeniser:
@@ -114,9 +115,11 @@ class Rows:
 class Frame:
     """What stands around the ids of a prompt.
 
-    length: of a row; start: ids before the prompt; end: the id behind it; pad: fills the row.
+    vocabulary: how many ids the encoder knows; length: of a row; start: ids before the prompt;
+    end: the id behind it; pad: fills the row.
     """
 
+    vocabulary: int
     length: int
     start: tuple[int, ...] = ()
     end: int
@@ -128,7 +131,11 @@ class Frame:
             raise ConfigError(f"length = {self.length}: expected {least} or more tokens")
 
     def rows(self, prompts: Sequence[str], tokeniser: Tokeniser) -> Rows:
-        """Prompts as rows of one length; what does not fit is cut off the end, and told."""
+        """Prompts as rows of one length; what does not fit is cut off the end, and told.
+
+        Raises:
+            CheckpointError: an id that the encoder does not know.
+        """
         room = self.length - len(self.start) - 1
         ids = torch.full((len(prompts), self.length), self.pad)
         mask = torch.zeros(ids.shape, dtype=torch.bool)
@@ -138,7 +145,13 @@ class Frame:
             whole = [*self.start, *found[:room], self.end]
             ids[row, : len(whole)] = torch.tensor(whole)
             mask[row, : len(whole)] = True
-            cut.append(tokeniser.text(found[room:]).strip() if found[room:] else "")
+            cut.append(tokeniser.rest(prompt, room).strip() if len(found) > room else "")
+        largest = int(ids.max()) if ids.numel() else 0
+        if largest >= self.vocabulary:
+            raise CheckpointError(
+                f"the tokenizer has the id {largest}: expected ids below {self.vocabulary}, the "
+                "encoder's vocabulary; the two do not belong together"
+            )
         return Rows(ids, mask, tuple(cut))
 
 
@@ -187,9 +200,6 @@ def _clip(library: ModuleType, words: Path, merges: Path) -> Any:
             split.ByteLevel(add_prefix_space=False),
         ]
     )
-    model.decoder = library.decoders.Sequence(
-        [library.decoders.ByteLevel(), library.decoders.Replace("</w>", " ")]
-    )
     return model
 
 
@@ -205,7 +215,6 @@ def _sentencepiece() -> ModuleType:
 def _tokenizers() -> ModuleType:
     try:
         import tokenizers
-        import tokenizers.decoders
         import tokenizers.models
         import tokenizers.normalizers
         import tokenizers.pre_tokenizers

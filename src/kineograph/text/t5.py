@@ -61,7 +61,8 @@ class T5(nn.Module):
     def __init__(self, config: T5Config) -> None:
         super().__init__()
         self.config = config
-        self.prompts = Prompts(config.tokenizer, Frame(length=config.length, end=END, pad=PAD))
+        frame = Frame(vocabulary=config.vocabulary, length=config.length, end=END, pad=PAD)
+        self.prompts = Prompts(config.tokenizer, frame)
         self.tokens = nn.Embedding(config.vocabulary, config.width)
         self.distances = Distances(config.buckets, config.distance, config.heads)
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.blocks))

@@ -134,11 +134,16 @@ def clip_config(public: Mapping[str, Any], rules: CLIPConfig | None = None) -> C
     )
 
 
-def clip_key_map() -> KeyMap:
-    """All names of the text half."""
-    outer, block = "text_model", "text_model.encoder.layers.{i}"
+def clip_key_map(names: Collection[str]) -> KeyMap:
+    """All names of the text half.
+
+    Args:
+        names: of the file; those of the text half begin with `text_model.`, or with nothing.
+    """
+    outer = "text_model." if any(name.startswith("text_model.") for name in names) else ""
+    block = f"{outer}encoder.layers.{{i}}"
     renamed = {
-        f"{outer}.final_layer_norm": "norm",
+        f"{outer}final_layer_norm": "norm",
         f"{block}.layer_norm1": "blocks.{i}.attention_norm",
         f"{block}.layer_norm2": "blocks.{i}.mlp_norm",
         f"{block}.mlp.fc1": "blocks.{i}.mlp.up",
@@ -149,7 +154,7 @@ def clip_key_map() -> KeyMap:
         for theirs, ours in CLIP_LAYERS.items()
     }
     others = (
-        f"{outer}.embeddings.position_ids",
+        f"{outer}embeddings.position_ids",
         "vision_model.{rest}",
         "visual_projection.weight",
         "text_projection.weight",
@@ -157,8 +162,8 @@ def clip_key_map() -> KeyMap:
     )
     return KeyMap(
         (
-            Rename(f"{outer}.embeddings.token_embedding.weight", "tokens.weight"),
-            Rename(f"{outer}.embeddings.position_embedding.weight", "places"),
+            Rename(f"{outer}embeddings.token_embedding.weight", "tokens.weight"),
+            Rename(f"{outer}embeddings.position_embedding.weight", "places"),
             *(Rename(f"{public}.{{rest}}", f"{ours}.{{rest}}") for public, ours in renamed.items()),
             *(Optional(name) for name in others),
         )
@@ -185,10 +190,11 @@ def read_t5(path: Path, rules: T5Config | None = None) -> T5:
 
 def read_clip(path: Path, rules: CLIPConfig | None = None) -> CLIP:
     """CLIP's published text encoder, alone or out of the whole CLIP; otherwise as `read_t5`."""
+    state = read(path)
     config = clip_config(read_config(path), rules)
     with torch.device("meta"):
         model = config.build()
-    load_into(model, clip_key_map().load(read(path)))
+    load_into(model, clip_key_map(state.keys()).load(state))
     return model.eval().requires_grad_(False)
 
 
