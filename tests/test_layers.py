@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": WORK,
     "generation": WORK,
     "evaluation": WORK,
-    "proof": WORK | {"generation"},
+    "proof": WORK | {"training", "generation"},
     "serve": {"generation", "recipes", "checkpoints", "media", "config", "errors", "types"},
     "cli": WORK | {"training", "generation", "evaluation", "proof", "serve"},
 }
