@@ -82,7 +82,9 @@ class Fade:
         """The factor in [0, 1] when a share `done` of the stage is over."""
         if done >= self.end:
             return 1.0
-        return max(0.0, (done - self.start) / (self.end - self.start))
+        if done <= self.start:
+            return 0.0
+        return (done - self.start) / (self.end - self.start)
 
 
 @dataclass(frozen=True, kw_only=True)
