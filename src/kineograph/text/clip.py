@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from kineograph.nn.attention import MASKED
 from kineograph.nn.mlp import MLP
-from kineograph.text.attention import TextAttention
 from kineograph.text.padding import Padding, Unmasked, repeat
+from kineograph.text.parts import TextAttention, table
 from kineograph.text.pieces import Frame, Prompts
 from kineograph.types import TextEmbedding
 
@@ -59,8 +59,9 @@ class CLIP(nn.Module):
             vocabulary=vocabulary, length=config.length, start=(end - 1,), end=end, pad=end
         )
         self.prompts = Prompts(config.tokenizer, frame)
-        self.tokens = nn.Embedding(config.vocabulary, config.width)
-        self.places = nn.Parameter(torch.randn(config.length, config.width) * 0.01)
+        words = table(config.vocabulary, config.width, 0.02)
+        self.tokens = nn.Embedding.from_pretrained(words, freeze=False)
+        self.places = nn.Parameter(table(config.length, config.width, 0.01))
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(config.width, config.eps)
 

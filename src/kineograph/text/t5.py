@@ -17,8 +17,8 @@ from torch.nn import functional
 
 from kineograph.nn.attention import text_bias
 from kineograph.nn.norm import RMSNorm
-from kineograph.text.attention import TextAttention
 from kineograph.text.padding import Masked, Padding, repeat
+from kineograph.text.parts import TextAttention, table
 from kineograph.text.pieces import Frame, Prompts
 from kineograph.types import TextEmbedding
 
@@ -63,7 +63,8 @@ class T5(nn.Module):
         self.config = config
         frame = Frame(vocabulary=config.vocabulary, length=config.length, end=END, pad=PAD)
         self.prompts = Prompts(config.tokenizer, frame)
-        self.tokens = nn.Embedding(config.vocabulary, config.width)
+        words = table(config.vocabulary, config.width)
+        self.tokens = nn.Embedding.from_pretrained(words, freeze=False)
         self.distances = Distances(config.buckets, config.distance, config.heads)
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.blocks))
         self.norm = RMSNorm(config.width, config.eps)
@@ -122,7 +123,7 @@ class Distances(nn.Module):
     def __init__(self, buckets: int, distance: int, heads: int) -> None:
         super().__init__()
         self.distance = distance
-        self.weight = nn.Parameter(torch.randn(buckets, heads) / buckets**0.5)
+        self.weight = nn.Parameter(table(buckets, heads, buckets**-0.5))
 
     def forward(self, length: int) -> Tensor:
         """What is added to scores, (1, A, L, L): rows look, columns are looked at."""

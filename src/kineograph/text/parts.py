@@ -1,11 +1,24 @@
-"""Attention of text encoders: text tokens look at each other.
+"""What text encoders share: tables of vectors, and attention in which tokens look at each other.
 
 Letters: B prompts, L tokens, D width, A heads of size K.
 """
 
+import math
+
+import torch
 from torch import Tensor, nn
 
 from kineograph.nn.attention import attend
+
+
+def table(rows: int, width: int, deviation: float = 1.0) -> Tensor:
+    """Fresh vectors, (rows, width), of a standard deviation.
+
+    Even numbers, not normal ones: a large encoder is made without memory first, where torch
+    takes seconds to prepare for normal numbers.
+    """
+    bound = math.sqrt(3.0) * deviation
+    return nn.init.uniform_(torch.empty(rows, width), -bound, bound)
 
 
 class TextAttention(nn.Module):
