@@ -247,3 +247,13 @@ def test_half_precision_weights_take_any_video():
 def test_what_cannot_work_is_refused_in_words(problem, words):
     with pytest.raises(ConfigError, match=words):
         problem()
+
+
+def test_training_shows_what_leaves_each_level_of_the_encoder():
+    model, video = build(), clip(8)
+    found = model.train_forward(video, lambda shape: torch.zeros(shape))
+    assert torch.equal(found.posterior.mean, model.encoder(video))
+    names = [f"encoder_level_{n}" for n in range(1, len(model.encoder.levels) + 1)]
+    assert list(found.parts) == names
+    sides = [found.parts[name].shape[3] for name in names]
+    assert sides == sorted(sides, reverse=True) and sides[-1] == found.posterior.mean.shape[3]

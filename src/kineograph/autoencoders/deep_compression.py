@@ -155,6 +155,14 @@ class Encoder(nn.Module):
         latents: Tensor = self.out(self.levels(self.enter(x)))
         return latents
 
+    def with_levels(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """(B, 3, T, Y, X) -> (B, C, F, H, W), and what left each level, `encoder_level_<n>`."""
+        seen: dict[str, Tensor] = {}
+        x = self.enter(x)
+        for number, level in enumerate(self.levels, 1):
+            x = seen[f"encoder_level_{number}"] = level(x)
+        return self.out(x), seen
+
 
 class Decoder(nn.Module):
     """Latents to RGB; levels count from the pixels and run backwards."""
@@ -267,11 +275,15 @@ class DeepCompression(nn.Module):
         return latents * self.config.divisor
 
     def train_forward(self, video: Tensor, draws: Draws) -> Reconstruction:
-        """(B, 3, T, Y, X), a nearest legal clip -> its reconstruction; draws nothing."""
+        """(B, 3, T, Y, X), a nearest legal clip -> its reconstruction; draws nothing.
+
+        Parts: what left each level of the encoder, from `encoder_level_1` on, narrower in
+        space from level to level: latents that can be distilled (Open-Sora 2.0, 4.3).
+        """
         size = video.shape[2:]
         refuse_others(self.nearest(*size), *size)
-        latents = self.encoder(self._as_weights(video))
-        return Reconstruction(self.decoder(latents), Posterior(latents))
+        latents, levels = self.encoder.with_levels(self._as_weights(video))
+        return Reconstruction(self.decoder(latents), Posterior(latents), levels)
 
     def measured(self, statistics: Statistics) -> DeepCompressionConfig:
         """This model's configuration with the divisor that was measured."""
