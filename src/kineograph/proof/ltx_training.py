@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from kineograph.autoencoders.losses import video_wavelet_difference
 from kineograph.diffusion.paths import RectifiedFlow
 from kineograph.diffusion.prediction import Velocity
 from kineograph.diffusion.times import HeldTails, LogitNormal, Stretched, TokenShift
@@ -54,7 +55,9 @@ def losses(vector: Vector) -> Results:
         "velocity": Velocity().target(given["x"], given["eps"], c),
         "kl_elementwise": one_by_one.view_as(mean),
         "kl_mean": Posterior(mean, logvar).kl().sum() / mean.numel(),
-        "haar_l1_vs_zero": torch.stack([band.abs().mean() for band in named.values()]).mean(),
+        "haar_l1_vs_zero": video_wavelet_difference(
+            given["video"], torch.zeros_like(given["video"])
+        ),
         **{f"haar_{letters}": band for letters, band in named.items()},
     }
     return Results(outputs)
