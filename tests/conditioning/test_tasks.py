@@ -2,7 +2,7 @@
 
 import torch
 
-from kineograph.conditioning.facts import facts
+from kineograph.conditioning.facts import Facts
 from kineograph.conditioning.tasks import image_to_video
 
 
@@ -15,10 +15,14 @@ def test_image_to_video_gives_the_first_frame_alone():
 
 
 def test_facts_are_one_number_for_each_sample():
-    found = facts(2, fps=8.0, frames=5, height=4, width=6, device=torch.device("cpu"))
+    told = Facts(fps=8.0, frames=5, height=4, width=6, crop_left=3)
+    found = told.tensors(2, torch.device("cpu"))
     assert {name: value.tolist() for name, value in found.items()} == {
         "fps": [8.0, 8.0],
         "frames": [5.0, 5.0],
         "height": [4.0, 4.0],
         "width": [6.0, 6.0],
+        "crop_top": [0.0, 0.0],
+        "crop_left": [3.0, 3.0],
+        "stride": [1.0, 1.0],
     }

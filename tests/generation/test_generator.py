@@ -6,7 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from kineograph.conditioning.keyframes import KeyFrames
 from kineograph.diffusion.guidance import Off
+from kineograph.diffusion.joint import Joint
+from kineograph.diffusion.negatives import Steady, TwoNegatives
+from kineograph.diffusion.skip_layer import Phase, SkipLayer
 from kineograph.errors import CheckpointError, ConfigError, NumericsError
 from kineograph.generation.draft import Draft
 from kineograph.generation.events import Event
@@ -60,6 +64,43 @@ def test_guidance_of_one_is_no_guidance(generator):
     guided = latents(generator, "ball")[0]
     assert (guided - latents(plain, "ball")[0]).abs().max() > 1e-3
     assert torch.equal(latents(plain, "ball", guidance=2.0)[0], guided)
+
+
+@pytest.mark.parametrize(
+    "guidance",
+    [
+        Joint(scale=3.0),
+        TwoNegatives(text=Steady(value=3.0), given=Steady(value=2.0)),
+        SkipLayer(blocks=2, phases=(Phase(layers=(1,)),)),
+    ],
+    ids=lambda one: one.kind,
+)
+def test_every_kind_of_guidance_makes_a_video_and_takes_a_scale(generator, guidance):
+    guided = with_recipe(generator, guidance=guidance)
+    (draft,) = guided.drafts(["ball"], Request(image=IMAGE))
+    assert draft.info.guidance == 3.0
+    (other,) = guided.drafts(["ball"], Request(image=IMAGE, guidance=1.5))
+    assert other.info.guidance == 1.5
+    assert (other.latents - draft.latents).abs().max() > 1e-3
+    (repeated,) = guided.drafts(["ball"], replace(again(draft.info), image=IMAGE))
+    assert torch.equal(repeated.latents, draft.latents)
+
+
+def test_a_guidance_without_a_main_scale_is_repeated_as_it_was(generator):
+    phases = (Phase(since=0.5, text=3.0, layers=(0,)), Phase(text=2.0, layers=(1,)))
+    guided = with_recipe(generator, guidance=SkipLayer(blocks=2, phases=phases))
+    (draft,) = guided.drafts(["ball"], Request())
+    assert draft.info.guidance is None
+    (repeated,) = guided.drafts(["ball"], again(draft.info))
+    assert torch.equal(repeated.latents, draft.latents)
+    with pytest.raises(ConfigError, match="2 phases with scales of their own"):
+        guided.drafts(["ball"], Request(guidance=2.0))
+
+
+def test_key_frames_begin_with_the_image_bit_for_bit(generator):
+    keyed = with_recipe(generator, injection=KeyFrames(scale=4))
+    held, found = (latents(one, "ball", image=IMAGE)[0] for one in (generator, keyed))
+    assert torch.equal(found[:, 0], held[:, 0]) and found.shape == held.shape
 
 
 def test_a_video_has_the_shape_that_was_asked_for(generator):

@@ -49,6 +49,13 @@ def test_other_weights_change_the_digest(folder, tmp_path):
     assert load_parts(copy, (), EXACT).digest != load_parts(folder, (), EXACT).digest
 
 
-def test_parts_that_do_not_fit_the_injection_are_refused(folder):
-    with pytest.raises(ConfigError, match="LTX does not read them there"):
-        load_parts(folder, ["injection.kind=given_channels"], EXACT)
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ("guidance.kind=skip_layer", "some of 28 blocks.*'ltx' has 2.*guidance.blocks=2"),
+        ("injection.kind=given_channels", "LTX does not read them there"),
+    ],
+)
+def test_parts_that_do_not_fit_each_other_are_refused(folder, wish, message):
+    with pytest.raises(ConfigError, match=message):
+        load_parts(folder, [wish], EXACT)

@@ -1,54 +1,97 @@
-"""Every denoiser and injection can stand in a recipe, and pairs that cannot work are refused."""
+"""Every part can stand in a recipe, in a union that forgets none."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import kineograph.conditioning
 from kineograph import recipes
-from kineograph.conditioning.channels import GivenChannels
+from kineograph.conditioning.channels import GivenChannels, GivenEnds
+from kineograph.conditioning.dropout import FirstFrame
+from kineograph.conditioning.frame_masks import FrameMasks
 from kineograph.conditioning.injections import HeldFrames
 from kineograph.conditioning.joining import JoiningFrames
+from kineograph.conditioning.keyframes import KeyFrames
 from kineograph.conditioning.masked_video import MaskedVideo
 from kineograph.conditioning.replacement import ReplacedFrames
-from kineograph.config import from_data, to_data
+from kineograph.conditioning.token_dropping import FixedCount, SpatialDropping, TemporalDropping
+from kineograph.config import from_data, override, to_data
+from kineograph.denoisers.laboratory import LaboratoryConfig
 from kineograph.denoisers.ltx import LTXConfig
 from kineograph.denoisers.mmdit import MMDiTConfig
 from kineograph.denoisers.skiparse import SkiparseConfig
 from kineograph.denoisers.stdit import STDiTConfig
 from kineograph.denoisers.stdit_early import STDiT1Config, STDiT2Config
 from kineograph.denoisers.stiv import STIVConfig
+from kineograph.diffusion.guidance import ClassifierFree, Off
+from kineograph.diffusion.joint import Joint
+from kineograph.diffusion.negatives import TwoNegatives
+from kineograph.diffusion.skip_layer import Phase, SkipLayer
 from kineograph.recipes.recipe import Recipe
 
-DENOISERS = [
-    LTXConfig(),
-    MMDiTConfig(),
-    SkiparseConfig(),
-    STDiTConfig(),
-    STDiT1Config(),
-    STDiT2Config(),
-    STIVConfig(),
-]
-INJECTIONS = [HeldFrames(), GivenChannels(), JoiningFrames(), MaskedVideo(), ReplacedFrames()]
+PARTS = {
+    "denoiser": [
+        LTXConfig(),
+        MMDiTConfig(),
+        SkiparseConfig(),
+        STDiTConfig(),
+        STDiT1Config(),
+        STDiT2Config(),
+        STIVConfig(),
+        LaboratoryConfig(),
+    ],
+    "injection": [
+        HeldFrames(),
+        GivenChannels(),
+        JoiningFrames(),
+        KeyFrames(),
+        MaskedVideo(),
+        ReplacedFrames(),
+    ],
+    "guidance": [
+        Off(),
+        ClassifierFree(scale=3.0),
+        Joint(),
+        TwoNegatives(),
+        SkipLayer(phases=(Phase(since=0.5), Phase(text=1.0))),
+    ],
+}
+STAGED = {
+    "given": [FirstFrame(), FrameMasks(), GivenEnds()],
+    "dropping": [None, SpatialDropping(), TemporalDropping(), FixedCount(tokens=4)],
+}
+EVERY = [(role, part) for role, parts in PARTS.items() for part in parts]
+STEPS = [(name, part) for name, parts in STAGED.items() for part in parts]
 
 
-@pytest.mark.parametrize("denoiser", DENOISERS, ids=lambda one: one.kind)
-def test_a_denoiser_comes_back_from_a_recipe_file(denoiser: LTXConfig) -> None:
-    recipe = replace(recipes.get("toybox"), denoiser=denoiser)
+@pytest.mark.parametrize(("role", "part"), EVERY, ids=lambda one: getattr(one, "kind", one))
+def test_a_part_comes_back_from_a_recipe_file(role, part):
+    recipe = replace(recipes.get("toybox"), **{role: part})
     assert from_data(Recipe, to_data(recipe)) == recipe
 
 
-@pytest.mark.parametrize("injection", INJECTIONS, ids=lambda one: one.kind)
-def test_an_injection_comes_back_from_a_recipe_file(injection: HeldFrames) -> None:
-    recipe = replace(recipes.get("toybox"), injection=injection)
+@pytest.mark.parametrize(("name", "part"), STEPS, ids=lambda one: getattr(one, "kind", one))
+def test_what_a_stage_draws_comes_back_from_a_recipe_file(name, part):
+    toybox = recipes.get("toybox")
+    recipe = replace(toybox, stages=(replace(toybox.stages[0], **{name: part}),))
     assert from_data(Recipe, to_data(recipe)) == recipe
 
 
-def test_frames_with_times_of_their_own_need_a_finer_clock_than_one_per_sample() -> None:
-    needed = {type(one).__name__: one.clock for one in INJECTIONS}
-    assert needed == {
-        "HeldFrames": "frame",
-        "GivenChannels": "sample",
-        "JoiningFrames": "frame",
-        "MaskedVideo": "sample",
-        "ReplacedFrames": "sample",
-    }
+def test_no_injection_is_forgotten():
+    """Whatever says which clock it needs is an injection."""
+    folder = Path(kineograph.conditioning.__file__).parent
+    files = [path.read_text() for path in folder.glob("*.py")]
+    assert sum(text.count("    clock: ClassVar[Clock]") for text in files) == len(
+        PARTS["injection"]
+    )
+
+
+def test_every_kind_of_guidance_is_chosen_on_the_command_line():
+    recipe = recipes.get("toybox")
+    for part in PARTS["guidance"]:
+        wish = (
+            "{kind: classifier_free, scale: 3}" if isinstance(part, ClassifierFree) else part.kind
+        )
+        path = "guidance" if isinstance(part, ClassifierFree) else "guidance.kind"
+        assert type(override(recipe, f"{path}={wish}").guidance) is type(part)

@@ -10,11 +10,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from kineograph.conditioning.channels import GivenChannels, GivenEnds
 from kineograph.conditioning.dropout import FirstFrame
+from kineograph.conditioning.frame_masks import FrameMasks
+from kineograph.conditioning.replacement import ReplacedFrames
+from kineograph.conditioning.token_dropping import (
+    Dropping,
+    FixedCount,
+    SpatialDropping,
+    TemporalDropping,
+)
 from kineograph.data.latents import Latents
+from kineograph.denoisers.laboratory import LaboratoryConfig
+from kineograph.denoisers.laboratory_parts import Features
+from kineograph.denoisers.skiparse import SkiparseConfig
 from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.process import Process
-from kineograph.errors import NumericsError
+from kineograph.errors import ConfigError, NumericsError
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import Stage
 from kineograph.toybox.captions import attributes, parse
@@ -145,6 +157,18 @@ def test_a_stage_gives_the_first_frame_as_often_as_it_says(
     assert 0.35 < given.float().mean() < 0.65
     assert torch.equal(video.known.latents[given, :, 0], latents[given, :, 0])
     assert video.facts["fps"].tolist() == [8.0] * 128
+    told = {name: float(value[0]) for name, value in video.facts.items()}
+    assert told == {
+        "fps": 8.0,
+        "frames": 5.0,
+        "height": 16.0,
+        "width": 16.0,
+        "crop_top": 0.0,
+        "crop_left": 0.0,
+        "stride": 1.0,
+    }
+    assert float(image.facts["frames"][0]) == 1.0
+    assert video.layout.keep is None
 
 
 def test_every_process_sees_other_clips_and_only_the_first_one_saves(
@@ -158,6 +182,70 @@ def test_every_process_sees_other_clips_and_only_the_first_one_saves(
     steps = torch.stack([*one, *other]).flatten(1)
     assert len(steps) == 16 and len({tuple(step.tolist()) for step in steps}) > 14
     assert [(tmp_path / str(rank) / "states").exists() for rank in (0, 1)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("dropping", "kept"),
+    [(SpatialDropping(), 4), (TemporalDropping(), 4), (FixedCount(tokens=7), 7)],
+)
+def test_a_stage_that_drops_tokens_shows_the_denoiser_the_others(
+    recipe: Recipe, stored: Latents, tmp_path: Path, dropping: Dropping, kept: int
+) -> None:
+    watch = Watched()
+    stage = replace(recipe.stages[1], dropping=dropping)
+    one = only(replace(recipe, objective=watch), stage, steps=1, batch=3)
+    trainer(one, stored, Run(folder=tmp_path)).train()
+    ((_, condition),) = watch.seen
+    assert condition.layout.keep is not None
+    assert condition.layout.keep.shape == (3, kept)  # of 2 x 2 x 2 tokens
+
+
+def test_a_denoiser_that_sees_every_token_refuses_a_stage_that_drops_some(
+    recipe: Recipe, stored: Latents, tmp_path: Path
+) -> None:
+    denoiser = SkiparseConfig(
+        layers=1, heads=1, head_width=6, in_channels=4, out_channels=4, text_width=32
+    )
+    stage = replace(recipe.stages[1], dropping=SpatialDropping())
+    other = replace(recipe, denoiser=denoiser, injection=ReplacedFrames())
+    with pytest.raises(ConfigError, match=r"denoiser 'skiparse': expected none.*'ltx', 'stiv'"):
+        trainer(only(other, stage, steps=1, batch=2), stored, Run(folder=tmp_path)).train()
+    with pytest.raises(ConfigError, match="Skiparse knows one time per sample"):
+        trainer(replace(other, injection=recipe.injection), stored, Run(folder=tmp_path / "b"))
+
+
+@pytest.mark.parametrize("given", [FrameMasks(), GivenEnds()], ids=lambda one: one.kind)
+def test_a_stage_may_draw_what_is_given_in_every_pattern(
+    recipe: Recipe, stored: Latents, tmp_path: Path, given: FrameMasks | GivenEnds
+) -> None:
+    watch = Watched()
+    stage = replace(recipe.stages[1], given=given)
+    one = only(replace(recipe, objective=watch), stage, steps=1, batch=64)
+    trainer(one, stored, Run(folder=tmp_path)).train()
+    ((latents, condition),) = watch.seen
+    assert condition.known is not None and 0 < condition.known.strength.mean() < 1
+    assert torch.equal(condition.known.latents, latents * condition.known.strength)
+
+
+def test_a_laboratory_denoiser_learns_with_all_it_reads(
+    recipe: Recipe, stored: Latents, tmp_path: Path
+) -> None:
+    denoiser = LaboratoryConfig(
+        layers=1,
+        heads=2,
+        head_width=16,
+        channels=4,
+        text_width=32,
+        pooled_width=32,
+        micro=("height", "width", "crop_top", "crop_left", "stride"),
+        picture=Features(),
+    )
+    stage = replace(recipe.stages[1], dropping=SpatialDropping(), given=GivenEnds())
+    other = replace(recipe, denoiser=denoiser, injection=GivenChannels())
+    run = trainer(only(other, stage, steps=2, batch=4), stored, Run(folder=tmp_path))
+    before = run.model.denoiser.patch_out.weight.clone()
+    run.train()
+    assert not torch.equal(run.model.denoiser.patch_out.weight, before)
 
 
 def test_the_loss_falls(recipe: Recipe, stored: Latents, tmp_path: Path) -> None:

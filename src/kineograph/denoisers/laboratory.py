@@ -231,6 +231,7 @@ class Laboratory(nn.Module):
     """
 
     clock: Literal["sample", "frame", "token"] = "token"
+    disturbable: int = 0
 
     def __init__(self, config: LaboratoryConfig) -> None:
         super().__init__()

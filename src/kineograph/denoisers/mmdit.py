@@ -176,6 +176,7 @@ class MMDiT(nn.Module):
     """
 
     clock: Literal["sample", "frame", "token"] = "sample"
+    disturbable: int = 0
 
     def __init__(self, config: MMDiTConfig) -> None:
         super().__init__()

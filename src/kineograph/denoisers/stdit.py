@@ -103,6 +103,7 @@ class STDiT(Outside):
 
     clock: Literal["sample", "frame", "token"] = "frame"
     reads_known: bool = False
+    disturbable: int = 0
     facts = ("fps", "height", "width")
 
     def __init__(self, config: STDiTConfig) -> None:

@@ -185,6 +185,7 @@ class STDiT1(Outside):
 
     clock: Literal["sample", "frame", "token"] = "frame"
     reads_known: bool = False
+    disturbable: int = 0
     facts: tuple[str, ...] = ()
 
     def __init__(self, config: STDiT1Config) -> None:
@@ -249,6 +250,7 @@ class STDiT2(Outside):
 
     clock: Literal["sample", "frame", "token"] = "frame"
     reads_known: bool = False
+    disturbable: int = 0
     facts: tuple[str, ...] = ("fps", "frames", "height", "width")
 
     def __init__(self, config: STDiT2Config) -> None:

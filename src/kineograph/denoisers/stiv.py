@@ -162,6 +162,7 @@ class STIV(nn.Module):
 
     clock: Literal["sample", "frame", "token"] = "sample"
     reads_known: bool = False
+    disturbable: int = 0
 
     def __init__(self, config: STIVConfig) -> None:
         super().__init__()

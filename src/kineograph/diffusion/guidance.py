@@ -15,6 +15,20 @@ class Off:
 
     kind: Literal["off"] = "off"
 
+    @property
+    def scale(self) -> float:
+        """The scale that one number from outside stands for: 1, which is none."""
+        return 1.0
+
+    @property
+    def disturbs(self) -> int:
+        """How many of the denoiser's blocks it can disturb."""
+        return 0
+
+    def scaled(self, scale: float) -> "ClassifierFree":
+        """Guidance by the text at another scale."""
+        return ClassifierFree(scale=scale)
+
     def branches(
         self, condition: Condition, empty: TextEmbedding, step: Step
     ) -> tuple[Condition, ...]:
@@ -38,6 +52,15 @@ class ClassifierFree:
     kind: Literal["classifier_free"] = "classifier_free"
     scale: float
     rescale: float = 0.0
+
+    @property
+    def disturbs(self) -> int:
+        """How many of the denoiser's blocks it can disturb."""
+        return 0
+
+    def scaled(self, scale: float) -> "ClassifierFree":
+        """The same at another scale."""
+        return replace(self, scale=scale)
 
     def branches(
         self, condition: Condition, empty: TextEmbedding, step: Step

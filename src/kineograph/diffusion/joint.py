@@ -67,6 +67,15 @@ class Joint:
     scale: float = 7.5
     renormalise: Renormalise = field(default_factory=FreeLength)
 
+    @property
+    def disturbs(self) -> int:
+        """How many of the denoiser's blocks it can disturb."""
+        return 0
+
+    def scaled(self, scale: float) -> "Joint":
+        """The same at another scale."""
+        return replace(self, scale=scale)
+
     def branches(
         self, condition: Condition, empty: TextEmbedding, step: Step
     ) -> tuple[Condition, ...]:

@@ -57,6 +57,20 @@ class TwoNegatives:
     given: Scale = field(default_factory=lambda: Swinging(value=3.0))
     rising: bool = True
 
+    @property
+    def scale(self) -> float:
+        """The scale that one number from outside stands for: that of the text."""
+        return self.text.value
+
+    @property
+    def disturbs(self) -> int:
+        """How many of the denoiser's blocks it can disturb."""
+        return 0
+
+    def scaled(self, scale: float) -> "TwoNegatives":
+        """The same with another scale of the text, steady or swinging as it was."""
+        return replace(self, text=replace(self.text, value=scale))
+
     def branches(
         self, condition: Condition, empty: TextEmbedding, step: Step
     ) -> tuple[Condition, ...]:

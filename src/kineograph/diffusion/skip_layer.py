@@ -117,6 +117,32 @@ class SkipLayer:
                     f"denoiser has {self.blocks} blocks; nearest: {self.blocks - 1}"
                 )
 
+    @property
+    def scale(self) -> float | None:
+        """The scale that one number from outside stands for: the text's, if it never changes."""
+        scales = {phase.text for phase in self.phases}
+        return scales.pop() if len(scales) == 1 else None
+
+    @property
+    def disturbs(self) -> int:
+        """How many of the denoiser's blocks it can disturb."""
+        return self.blocks
+
+    def scaled(self, scale: float) -> "SkipLayer":
+        """The same with another scale of the text.
+
+        Raises:
+            ConfigError: its phases have scales of their own.
+        """
+        if self.scale is None:
+            raise ConfigError(
+                f"guidance {scale:g}: this model's guidance has {len(self.phases)} phases with "
+                f"scales of their own, {', '.join(f'{phase.text:g}' for phase in self.phases)}; "
+                "expected none, or set them one by one: --set guidance.phases.0.text="
+                f"{scale:g}"
+            )
+        return replace(self, phases=tuple(replace(phase, text=scale) for phase in self.phases))
+
     def at(self, step: Step) -> Phase:
         """The phase of a step; its time is that of the noisiest cell."""
         time = step.time.amax()

@@ -22,7 +22,8 @@ class Info:
     """How a video came about; enough to make it again.
 
     model: recipe name or weights folder as it was given; recipe and digest: what that was;
-    overrides: of the recipe; image: the file of the first frame.
+    overrides: of the recipe; image: the file of the first frame; guidance: None where the
+    recipe's has no single scale.
     """
 
     model: str
@@ -37,7 +38,7 @@ class Info:
     width: int
     fps: float
     steps: int
-    guidance: float
+    guidance: float | None
     image: str | None = None
     overrides: tuple[str, ...] = ()
 

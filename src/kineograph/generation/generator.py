@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from kineograph import __version__
-from kineograph.conditioning.facts import facts
+from kineograph.conditioning.facts import Facts
 from kineograph.conditioning.tasks import image_to_video
-from kineograph.diffusion.guidance import ClassifierFree, Off
 from kineograph.diffusion.process import Process
 from kineograph.diffusion.sampling import Look, sample
 from kineograph.errors import ConfigError
@@ -24,7 +23,7 @@ from kineograph.generation.load import Parts, load_parts
 from kineograph.generation.output import Generation
 from kineograph.generation.request import Request, Shape, concerns, shape
 from kineograph.media.resize import cover, to_uint8, to_unit
-from kineograph.recipes.recipe import Recipe
+from kineograph.recipes.recipe import Guided, Recipe
 from kineograph.types import Condition, Grid, Known, Step, TextEmbedding, seeded
 
 DEFAULT = Request()
@@ -103,23 +102,26 @@ class Generator:
             NumericsError: a value is not finite; the message names stage and step.
         """
         recipe, place = self.parts.recipe, self.parts.place
-        guidance = _guided(recipe.guidance, request.guidance)
+        guidance: Guided = recipe.guidance
+        if request.guidance is not None:
+            guidance = guidance.scaled(request.guidance)
         clip = self.shape(request)
         notes = concerns(clip, recipe.sampling)
-        if request.negative and _scale(guidance) == 1.0:
+        if request.negative and guidance.scale == 1.0:
             notes.append("the negative prompt has no effect without guidance")
         for note in notes:
             watch(Event("plan", 0, 1, note))
         with place.autocast():
             text, empty = self._read(prompts, request.negative, watch)
             known = self._look_at(request.image, clip, len(prompts), watch)
+            told = Facts(fps=clip.fps, frames=clip.frames, height=clip.height, width=clip.width)
             look = Look(
                 denoiser=self.parts.denoiser,
                 process=Process(
                     path=recipe.path, prediction=recipe.prediction, injection=recipe.injection
                 ),
                 guidance=guidance,
-                condition=Condition(text, known, self._facts(clip, len(prompts))),
+                condition=Condition(text, known, told.tensors(len(prompts), place.device)),
                 empty=empty,
             )
             latents = self._denoise(look, clip, request, watch)
@@ -180,9 +182,10 @@ class Generator:
         return Known(
             known.latents.expand(samples, -1, -1, -1, -1),
             known.strength.expand(samples, -1, -1, -1, -1),
+            None if known.when is None else known.when.expand(samples, -1),
         )
 
-    def _info(self, clip: Shape, request: Request, guidance: Off | ClassifierFree) -> Info:
+    def _info(self, clip: Shape, request: Request, guidance: Guided) -> Info:
         """What all videos of a request have in common."""
         return Info(
             model=self.model,
@@ -197,19 +200,9 @@ class Generator:
             width=clip.width,
             fps=clip.fps,
             steps=request.steps or self.parts.recipe.sampling.steps,
-            guidance=_scale(guidance),
+            guidance=guidance.scale,
             image=request.image_name,
             overrides=self.overrides,
-        )
-
-    def _facts(self, clip: Shape, samples: int) -> dict[str, Tensor]:
-        return facts(
-            samples,
-            fps=clip.fps,
-            frames=clip.frames,
-            height=clip.height,
-            width=clip.width,
-            device=self.parts.place.device,
         )
 
     def _denoise(self, look: Look, clip: Shape, request: Request, watch: Watch) -> Tensor:
@@ -226,16 +219,3 @@ class Generator:
 
         times = sampling.schedule(request.steps or sampling.steps, Grid(*cells))
         return sample(look, sampling.sampler, start, times, draws, report)
-
-
-def _guided(guidance: Off | ClassifierFree, scale: float | None) -> Off | ClassifierFree:
-    """The recipe's guidance, at another scale where one is asked for."""
-    if scale is None:
-        return guidance
-    if isinstance(guidance, ClassifierFree):
-        return replace(guidance, scale=scale)
-    return ClassifierFree(scale=scale)
-
-
-def _scale(guidance: Off | ClassifierFree) -> float:
-    return guidance.scale if isinstance(guidance, ClassifierFree) else 1.0

@@ -12,7 +12,7 @@ from kineograph.checkpoints import files
 from kineograph.checkpoints.parts import find
 from kineograph.config import override
 from kineograph.diffusion.process import Process
-from kineograph.errors import CheckpointError
+from kineograph.errors import CheckpointError, ConfigError
 from kineograph.generation.device import Place
 from kineograph.recipes.recipe import Recipe
 from kineograph.types import Autoencoder, Denoiser, TextEncoder
@@ -66,6 +66,17 @@ def load_parts(source: Recipe | Path | str, overrides: Sequence[str], place: Pla
     Process(path=recipe.path, prediction=recipe.prediction, injection=recipe.injection).check(
         denoiser
     )
+    disturbs = recipe.guidance.disturbs
+    if disturbs not in (0, denoiser.disturbable):
+        raise ConfigError(
+            f"guidance {recipe.guidance.kind!r} disturbs some of {disturbs} blocks, but denoiser "
+            f"{recipe.denoiser.kind!r} has {denoiser.disturbable} that can be disturbed; expected "
+            + (
+                f"guidance.blocks={denoiser.disturbable}"
+                if denoiser.disturbable
+                else "another kind of guidance, such as 'classifier_free'"
+            )
+        )
     return Parts(
         recipe=recipe,
         autoencoder=autoencoder,

@@ -5,6 +5,7 @@ configuration says which it is, so that recipes are read back from files strictl
 """
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from kineograph.autoencoders.causal_kl import CausalKLConfig
 from kineograph.autoencoders.deep_compression import DeepCompressionConfig
@@ -15,8 +16,10 @@ from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
 from kineograph.conditioning.channels import GivenChannels
 from kineograph.conditioning.injections import HeldFrames
 from kineograph.conditioning.joining import JoiningFrames
+from kineograph.conditioning.keyframes import KeyFrames
 from kineograph.conditioning.masked_video import MaskedVideo
 from kineograph.conditioning.replacement import ReplacedFrames
+from kineograph.denoisers.laboratory import LaboratoryConfig
 from kineograph.denoisers.ltx import LTXConfig
 from kineograph.denoisers.mmdit import MMDiTConfig
 from kineograph.denoisers.skiparse import SkiparseConfig
@@ -24,18 +27,23 @@ from kineograph.denoisers.stdit import STDiTConfig
 from kineograph.denoisers.stdit_early import STDiT1Config, STDiT2Config
 from kineograph.denoisers.stiv import STIVConfig
 from kineograph.diffusion.guidance import ClassifierFree, Off
+from kineograph.diffusion.joint import Joint
 from kineograph.diffusion.multistep import Multistep
+from kineograph.diffusion.negatives import TwoNegatives
 from kineograph.diffusion.noise_table import Leading, NoiseTable, Trailing
 from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.paths import RectifiedFlow
 from kineograph.diffusion.prediction import Data, Noise, V, Velocity
 from kineograph.diffusion.samplers import Ancestral, Euler, Heun, Renoise
+from kineograph.diffusion.skip_layer import SkipLayer
 from kineograph.diffusion.times import Even, LinearQuadratic, Listed
 from kineograph.recipes.stages import AutoencoderStage, Clips, Stage
 from kineograph.text.clip import CLIPConfig
 from kineograph.text.pair import T5WithCLIPConfig
 from kineograph.text.t5 import T5Config
 from kineograph.text.words import WordsConfig
+
+Guided: TypeAlias = Off | ClassifierFree | Joint | TwoNegatives | SkipLayer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +93,15 @@ class Recipe:
         | STDiT2Config
         | STIVConfig
         | SkiparseConfig
+        | LaboratoryConfig
     )
     path: RectifiedFlow | NoiseTable = field(default_factory=RectifiedFlow)
     prediction: Velocity | Noise | Data | V = field(default_factory=Velocity)
     objective: Objective = field(default_factory=Objective)
-    injection: HeldFrames | GivenChannels | JoiningFrames | MaskedVideo | ReplacedFrames = field(
-        default_factory=HeldFrames
-    )
-    guidance: Off | ClassifierFree = field(default_factory=Off)
+    injection: (
+        HeldFrames | GivenChannels | JoiningFrames | KeyFrames | MaskedVideo | ReplacedFrames
+    ) = field(default_factory=HeldFrames)
+    guidance: Guided = field(default_factory=Off)
     sampling: Sampling
     autoencoder_stages: tuple[AutoencoderStage, ...] = ()
     cache: Clips = field(default_factory=Clips)

@@ -9,7 +9,10 @@ from typing import Literal
 
 from kineograph.autoencoders.losses_adversarial import AdversarialConfig, ReconstructionGANConfig
 from kineograph.autoencoders.losses_criterion import TermConfig
+from kineograph.conditioning.channels import GivenEnds
 from kineograph.conditioning.dropout import FirstFrame
+from kineograph.conditioning.frame_masks import FrameMasks
+from kineograph.conditioning.token_dropping import FixedCount, SpatialDropping, TemporalDropping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,9 +119,9 @@ class Stage:
 
     latent_frames: how many latent frames of each cached clip are used (1: images only);
     text_dropout: share of captions that are replaced by the null caption; words_lost: share
-    of the words of the others that are replaced by the unknown word; given: how often the
-    first latent frame is given; matrices: name patterns of the weights that Muon moves,
-    AdamW moves the rest.
+    of the words of the others that are replaced by the unknown word; given: which latent
+    frames are given, and how often; dropping: which tokens the denoiser sees, None: all;
+    matrices: name patterns of the weights that Muon moves, AdamW moves the rest.
     """
 
     name: str
@@ -126,5 +129,8 @@ class Stage:
     schedule: Schedule
     text_dropout: float = 0.1
     words_lost: float = 0.02
-    given: FirstFrame = field(default_factory=lambda: FirstFrame(probability=0.15))
+    given: FirstFrame | FrameMasks | GivenEnds = field(
+        default_factory=lambda: FirstFrame(probability=0.15)
+    )
+    dropping: SpatialDropping | TemporalDropping | FixedCount | None = None
     matrices: tuple[str, ...] = ("denoiser.blocks.*.weight",)

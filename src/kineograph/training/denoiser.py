@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from kineograph import recipes
 from kineograph.checkpoints import files, parts
+from kineograph.conditioning.facts import Facts
 from kineograph.data import latents
 from kineograph.data.latents import Latents
 from kineograph.diffusion.process import Process
@@ -31,7 +32,7 @@ from kineograph.training.journal import Journal, Say
 from kineograph.training.optim import Optimisers
 from kineograph.training.run import Run, generator_draws
 from kineograph.training.weights import digest, save_part, save_recipe
-from kineograph.types import Condition, Draws, Loss
+from kineograph.types import Condition, Draws, Layout, Loss
 
 LOST = "\N{HORIZONTAL ELLIPSIS}x"  # reads as one word that is in no vocabulary
 
@@ -74,6 +75,7 @@ class DenoiserTrainer:
             path=recipe.path, prediction=recipe.prediction, injection=recipe.injection
         )
         self.model = Learner(recipe).to(run.device)
+        self.process.check(self.model.denoiser)
         self.stage, self.step = 0, 0
         self._begin_stage()
         self._resume()
@@ -121,11 +123,27 @@ class DenoiserTrainer:
             condition = Condition(
                 text=self.model.text(captions),
                 known=stage.given(latents, draws),
-                facts={"fps": torch.full((count,), self.recipe.cache.fps, device=device)},
+                facts=self._facts(latents).tensors(count, latents.device),
+                layout=Layout(keep=self._keep(stage, latents, draws)),
             )
             return self.recipe.objective(
                 self.model.denoiser, self.process, latents, condition, draws, focus
             )
+
+    def _facts(self, latents: Tensor) -> Facts:
+        """What is true of clips of which some latent frames are looked at, uncut and in step."""
+        clips, whole = self.recipe.cache, self.data.latents.shape[2]
+        share = 1.0 if whole == 1 else (latents.shape[2] - 1) / (whole - 1)
+        frames = 1 + round(share * (clips.frames - 1))
+        return Facts(fps=clips.fps, frames=frames, height=clips.size, width=clips.size)
+
+    def _keep(self, stage: Stage, latents: Tensor, draws: Draws) -> Tensor | None:
+        """Indices of the tokens of latents (B, C, F, H, W) that the stage keeps, (B, N')."""
+        if stage.dropping is None:
+            return None
+        size = (latents.shape[2], latents.shape[3], latents.shape[4])
+        grid = self.model.denoiser.token_grid(size)
+        return stage.dropping(len(latents), grid, draws).to(latents.device)
 
     def _seed(self) -> int:
         """Another number for every process and step; the order of data follows from it."""

@@ -35,10 +35,12 @@ class Denoiser(Protocol):
 class RecipeDenoiser(Denoiser, Protocol):
     """What a denoiser that stands in a recipe tells about itself as well.
 
-    `reads_known`: whether it looks at `condition.known`.
+    `reads_known`: whether it looks at `condition.known`. `disturbable`: how many of its blocks
+    `inside.skip` can disturb.
     """
 
     reads_known: bool
+    disturbable: int
 
     def token_grid(self, size: tuple[int, int, int]) -> Grid:
         """How the tokens of F x H x W cells lie, for `layout.keep`.
