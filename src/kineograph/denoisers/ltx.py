@@ -135,6 +135,7 @@ class LTX(nn.Module):
     def __init__(self, config: LTXConfig) -> None:
         super().__init__()
         self.config = config
+        self.disturbable = config.layers
         width, cells = config.width, config.patch**2
         local = config.local
         self.stem = None if local is None else ConvStem(config.in_channels, local.width)
