@@ -70,7 +70,7 @@ def test_an_adversary_sets_in_at_its_step(layer):
     assert criterion.judge(late) is not None
 
 
-def test_an_adversary_pulls_half_as_hard_as_the_other_terms():  # WF-VAE, 3.4: the weight 0.5
+def test_an_adversary_pulls_half_as_hard_as_the_other_terms():  # the weight 0.5
     layer = torch.nn.Parameter(torch.tensor(0.5))
     pulls = []
     for adversary in (None, AdversarialConfig(discriminator=SMALL)):

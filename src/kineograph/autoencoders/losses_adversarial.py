@@ -70,7 +70,7 @@ class NonSaturating:
 class Adaptive:
     """Pull as hard on the decoder's last layer as the other terms do, times the weight.
 
-    The ratio of gradient norms (VQGAN, 2012.09841, eq. 7; WF-VAE, eq. 9). WF-VAE's paper has
+    The ratio of gradient norms (VQGAN, 2012.09841, eq. 7). WF-VAE's paper has
     epsilon 1e-6 and its later code most = 1e6.
     """
 

@@ -1,7 +1,7 @@
 """Latents that learn from a feature network: they align with what it sees in the frames.
 
 Open-Sora 2.0 (4.3) aligns latents of a deep-compression autoencoder with DINOv2's features;
-it cites the loss of VA-VAE (2501.01423, section 3.2), which stands here.
+it cites VA-VAE (2501.01423), whose two marginal losses stand here.
 Letters: B clips, T frames, C channels, F x H x W the grid of latents, D features.
 """
 
@@ -93,13 +93,13 @@ class LatentDistillation(nn.Module):
 
 
 def align(ours: Tensor, seen: Tensor, margin: float) -> Tensor:
-    """Marginal cosine loss of (B, D, F, H, W) twice (VA-VAE, eq. 3)."""
+    """Marginal cosine loss of (B, D, F, H, W) twice (VA-VAE)."""
     cosine = functional.cosine_similarity(ours, seen, dim=1)
     return functional.relu(1.0 - margin - cosine).mean()
 
 
 def relate(latents: Tensor, seen: Tensor, margin: float) -> Tensor:
-    """Marginal distance-matrix loss (VA-VAE, eq. 5): how alike the places of a frame are.
+    """Marginal distance-matrix loss (VA-VAE): how alike the places of a frame are.
 
     (B, C, F, H, W) and (B, D, F, H, W); the two matrices have (H W)^2 cosines per frame.
     """
