@@ -11,6 +11,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from kineograph.nn.attention import MASKED
 from kineograph.nn.mlp import MLP
@@ -59,8 +60,7 @@ class CLIP(nn.Module):
             vocabulary=vocabulary, length=config.length, start=(end - 1,), end=end, pad=end
         )
         self.prompts = Prompts(config.tokenizer, frame)
-        words = table(config.vocabulary, config.width, 0.02)
-        self.tokens = nn.Embedding.from_pretrained(words, freeze=False)
+        self.words = nn.Parameter(table(config.vocabulary, config.width, 0.02))
         self.places = nn.Parameter(table(config.length, config.width, 0.01))
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(config.width, config.eps)
@@ -71,7 +71,7 @@ class CLIP(nn.Module):
         The end is the largest id of a row.
         """
         length = ids.shape[1]
-        x = self.tokens(ids) + self.places[:length]
+        x = functional.embedding(ids, self.words) + self.places[:length]
         later = torch.ones(length, length, dtype=torch.bool, device=ids.device).triu(1)
         bias = later.to(x.dtype) * MASKED
         for block in self.blocks:

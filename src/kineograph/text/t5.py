@@ -63,8 +63,7 @@ class T5(nn.Module):
         self.config = config
         frame = Frame(vocabulary=config.vocabulary, length=config.length, end=END, pad=PAD)
         self.prompts = Prompts(config.tokenizer, frame)
-        words = table(config.vocabulary, config.width)
-        self.tokens = nn.Embedding.from_pretrained(words, freeze=False)
+        self.words = nn.Parameter(table(config.vocabulary, config.width))
         self.distances = Distances(config.buckets, config.distance, config.heads)
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.blocks))
         self.norm = RMSNorm(config.width, config.eps)
@@ -79,7 +78,7 @@ class T5(nn.Module):
         Returns:
             (B, L, D); masked places hold numbers that nobody should read.
         """
-        x: Tensor = self.tokens(ids)
+        x = functional.embedding(ids, self.words)
         bias = self.distances(ids.shape[1]).to(x.dtype)
         masked = text_bias(mask, x.dtype)
         bias = bias if masked is None else bias + masked
@@ -99,7 +98,7 @@ class T5(nn.Module):
             CheckpointError: the tokenizer's files are damaged.
         """
         rows = self.prompts(prompts)
-        device, padding = self.tokens.weight.device, self.config.padding
+        device, padding = self.words.device, self.config.padding
         ids, mask = rows.ids.to(device), rows.mask.to(device)
         tokens = self.embed(ids, padding.encoder(mask))
         return TextEmbedding(tokens, padding.denoiser(mask), cut=rows.cut)

@@ -81,9 +81,9 @@ def t5_key_map(names: Collection[str]) -> KeyMap:
     """
     tables = tuple(name for name in (SHARED, EMBEDDED) if name in names) or (SHARED,)
     words: Rule = (
-        Rename(tables[0], "tokens.weight")
+        Rename(tables[0], "words")
         if len(tables) == 1
-        else Twice((SHARED, EMBEDDED), "tokens.weight")
+        else Twice((SHARED, EMBEDDED), "words")
     )
     block, look = "encoder.block.{i}.layer", "encoder.block.{i}.layer.0.SelfAttention"
     rules: list[Rule] = [
@@ -162,7 +162,7 @@ def clip_key_map(names: Collection[str]) -> KeyMap:
     )
     return KeyMap(
         (
-            Rename(f"{outer}embeddings.token_embedding.weight", "tokens.weight"),
+            Rename(f"{outer}embeddings.token_embedding.weight", "words"),
             Rename(f"{outer}embeddings.position_embedding.weight", "places"),
             *(Rename(f"{public}.{{rest}}", f"{ours}.{{rest}}") for public, ours in renamed.items()),
             *(Optional(name) for name in others),
