@@ -103,10 +103,10 @@ class Block(nn.Module):
     def forward(self, x: Tensor, shared: "Shared", detour: Detour | None = None) -> Tensor:
         """Refine the video tokens once, (B, N, D) -> (B, N, D)."""
         look, transform = self.modulation(shared.modulation, x.dtype)
-        entered = look.enter(rms_norm(x, self.eps))
-        x = look.leave(x, self.attention(entered, shared.rotary, shared.grid, detour))
+        entered = look.enter_(rms_norm(x, self.eps))
+        x = look.leave_(x, self.attention(entered, shared.rotary, shared.grid, detour))
         x = x + self.text_attention(x, shared.text, shared.bias)
-        result: Tensor = transform.leave(x, self.mlp(transform.enter(rms_norm(x, self.eps))))
+        result: Tensor = transform.leave_(x, self.mlp(transform.enter_(rms_norm(x, self.eps))))
         return result
 
 

@@ -114,11 +114,11 @@ class Block(nn.Module):
     def forward(self, x: Tensor, shared: Shared) -> Tensor:
         """Refine the video tokens once, (B, N, D) -> (B, N, D)."""
         look, transform = self.modulation(shared.modulation, x.dtype)
-        entered = look.enter(layer_norm(x, self.eps))
+        entered = look.enter_(layer_norm(x, self.eps))
         found = self.attention(entered, shared.rotary, shared.grid, bias=shared.bias)
-        x = look.leave(x, found)
+        x = look.leave_(x, found)
         x = x + self.text_attention(x, shared.text, shared.text_bias)
-        result: Tensor = transform.leave(x, self.mlp(transform.enter(layer_norm(x, self.eps))))
+        result: Tensor = transform.leave_(x, self.mlp(transform.enter_(layer_norm(x, self.eps))))
         return result
 
 

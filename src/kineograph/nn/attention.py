@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kineograph.nn.grouping import Full, Grouping
+from kineograph.nn.linear import Linear, bfloat16_units, wider
 from kineograph.nn.norm import RMSNorm
 from kineograph.nn.order import BothWays, Order
 from kineograph.nn.rotary import Rotary
@@ -19,6 +20,7 @@ from kineograph.types import Grid
 
 MASKED = -10000.0  # finite, so that a row without any real token attends evenly
 EXPLICIT = 1 << 20  # scores per head up to which plain matmuls win, see `attend`
+LONG = 512  # keys from which on a copy in the kernel's order pays, see `attend`
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -30,16 +32,24 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None
         value: (B, L, A, K).
         bias: added to the scores, broadcastable to (B, A, N, L).
 
-    The fused kernel is used except for half precision on a CPU, where for short sequences
-    plain matmuls are 2 (forward) to 10 (backward) times faster.
+    The fused kernel is used except for bfloat16 on a CPU with units for it, where for short
+    sequences plain matmuls are 2 (forward) to 10 (backward) times faster. On a CPU the kernel
+    reads keys and values once for every few queries: that is up to a third quicker where the
+    tokens of a head lie side by side, which is worth a copy.
     """
+    if wider(query):
+        bias = None if bias is None else bias.float()
+        return attend(query.float(), key.float(), value.float(), bias).to(query.dtype)
     q, k, v = (x.transpose(1, 2) for x in (query, key, value))
     small = q.shape[2] * k.shape[2] <= EXPLICIT
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and small:
+    cpu = q.device.type == "cpu"
+    if cpu and q.dtype == torch.bfloat16 and small and (bfloat16_units() or q.requires_grad):
         scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)
         if bias is not None:
             scores = scores + bias
         return (scores.softmax(-1) @ v).transpose(1, 2)
+    if cpu and k.shape[2] >= LONG:
+        k, v = k.contiguous(), v.contiguous()
     return functional.scaled_dot_product_attention(q, k, v, bias).transpose(1, 2)
 
 
@@ -127,10 +137,10 @@ class Projections(nn.Module):
     def __init__(self, width: int, heads: int, norm: QueryKeyNorm, *, bias: bool = True) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(width, width, bias=bias)
-        self.key = nn.Linear(width, width, bias=bias)
-        self.value = nn.Linear(width, width, bias=bias)
-        self.out = nn.Linear(width, width)
+        self.query = Linear(width, width, bias=bias)
+        self.key = Linear(width, width, bias=bias)
+        self.value = Linear(width, width, bias=bias)
+        self.out = Linear(width, width)
         self.query_norm = norm.build(width, heads)
         self.key_norm = norm.build(width, heads)
 

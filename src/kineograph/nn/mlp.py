@@ -1,7 +1,8 @@
 """The two-layer network of a transformer block."""
 
 from torch import Tensor, nn
-from torch.nn import functional
+
+from kineograph.nn.linear import Linear, gelu_of
 
 
 class MLP(nn.Module):
@@ -9,11 +10,10 @@ class MLP(nn.Module):
 
     def __init__(self, inputs: int, hidden: int, outputs: int | None = None) -> None:
         super().__init__()
-        self.up = nn.Linear(inputs, hidden)
-        self.down = nn.Linear(hidden, inputs if outputs is None else outputs)
+        self.up = Linear(inputs, hidden)
+        self.down = Linear(hidden, inputs if outputs is None else outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., inputs) -> (..., outputs)."""
-        x = functional.gelu(self.up(x), approximate="tanh")
-        result: Tensor = self.down(x)
+        result: Tensor = self.down(gelu_of(self.up, x))
         return result

@@ -26,6 +26,11 @@ class Affine:
         """(B, N, D) -> (B, N, D)."""
         return torch.addcmul(self.shift, _runs(x, self.shift), self.scale).flatten(1, 2)
 
+    def enter_(self, x: Tensor) -> Tensor:
+        """`enter`, in the memory of x where no gradient is asked for: x is used up."""
+        x = _runs(x, self.shift)
+        return torch.addcmul(self.shift, x, self.scale, out=_spare(x)).flatten(1, 2)
+
 
 @dataclass(frozen=True, eq=False)
 class Branch(Affine):
@@ -37,6 +42,11 @@ class Branch(Affine):
         """The branch's change (B, N, D) joins x: x + gate * change."""
         x, change = _runs(x, self.gate), _runs(change, self.gate)
         return torch.addcmul(x, self.gate, change).flatten(1, 2)
+
+    def leave_(self, x: Tensor, change: Tensor) -> Tensor:
+        """`leave`, in the memory of the change where no gradient is asked for."""
+        x, change = _runs(x, self.gate), _runs(change, self.gate)
+        return torch.addcmul(x, self.gate, change, out=_spare(change)).flatten(1, 2)
 
 
 class SharedModulation(nn.Module):
@@ -120,6 +130,11 @@ class OwnOutModulation(nn.Module):
         """Time embedding (B, M, D) -> one shift and scale."""
         shift, scale = self.linear(functional.silu(time)).unsqueeze(2).chunk(2, -1)
         return Affine(shift, 1 + scale)
+
+
+def _spare(x: Tensor) -> Tensor | None:
+    """Memory for a result, that of x; none where its values may be needed for a gradient."""
+    return None if torch.is_grad_enabled() else x
 
 
 def _runs(x: Tensor, entries: Tensor) -> Tensor:

@@ -55,15 +55,12 @@ class Rotary:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Turn (B, N, A, K); the dtype of x stays."""
-        first, second = x.chunk(2, -1)
+        pairs = x.view(*x.shape[:-1], 2, -1)
         cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
-        return torch.cat(
-            (
-                torch.addcmul(first * cos, second, sin, value=-1),
-                torch.addcmul(second * cos, first, sin),
-            ),
-            -1,
-        )
+        turned = pairs * cos.unsqueeze(-2)
+        turned[..., 0, :].addcmul_(pairs[..., 1, :], sin, value=-1)
+        turned[..., 1, :].addcmul_(pairs[..., 0, :], sin)
+        return turned.view_as(x)
 
 
 @dataclass(frozen=True, kw_only=True)
