@@ -19,14 +19,10 @@ from kineograph.errors import ConfigError
 Rule = tuple[str, str]
 """What is searched, and what takes its place."""
 
-_DOMAIN = r"[a-zA-Z0-9.\-]+[.](?:com|co|ru|net|org|edu|gov|it)[\w/-]*\b/?(?!@)"
+_ENDINGS = "[.](?:com|co|ru|net|org|edu|gov|it)"
+_DOMAIN = rf"|[a-zA-Z0-9.\-]+{_ENDINGS}[\w/-]*\b/?(?!@)"
 _FILES = r"(?:png|jpg|jpeg|bmp|webp|eps|pdf|apk|mp4)"
 
-LINKS: tuple[Rule, ...] = (
-    ("<person>", "person"),
-    (rf"\b(?:https?:(?:/{{1,3}}|[a-zA-Z0-9%])|{_DOMAIN})", ""),
-    (rf"\b(?:www:(?:/{{1,3}}|[a-zA-Z0-9%])|{_DOMAIN})", ""),
-)
 NAMES: tuple[Rule, ...] = ((r"@\w+", ""),)
 CHINESE: tuple[Rule, ...] = (("[\u31c0-\u9fff]+", ""),)  # strokes to ideographs; kana stay
 MARKS: tuple[Rule, ...] = (
@@ -45,7 +41,7 @@ MARKS: tuple[Rule, ...] = (
     (r"#\d{1,3}\b", ""),
     (r"#\d{5,}\b", ""),
     (r"\b\d{6,}\b", ""),
-    (rf"\S+\.{_FILES}", ""),
+    (rf"(?<!\S)\S+\.{_FILES}", ""),
     (r"[\"']{2,}", '"'),
     (r"\.{2,}", " "),
     (
@@ -145,13 +141,22 @@ def mended(text: str) -> str:
 
 
 def _pass(caption: str, rules: tuple[Rule, ...]) -> str:
-    caption = _apply(LINKS, unquote_plus(caption).strip().lower())
+    caption = unquote_plus(caption).strip().lower()
+    caption = _without_links(caption.replace("<person>", "person"))
     caption = _apply(rules, without_markup(caption))
     joints = re.findall("[-_]", caption)
     if len(joints) > MANY:
         caption = re.sub("[-_]", " ", caption)
     caption = html.unescape(html.unescape(mended(caption))).strip()
     return _apply(CODES, caption).strip()
+
+
+def _without_links(text: str) -> str:
+    """No addresses; the search for bare domains takes long in long words, so it is not idle."""
+    for scheme in ("https?", "www"):
+        domain = _DOMAIN if _compiled(_ENDINGS).search(text) else ""
+        text = _compiled(rf"\b(?:{scheme}:(?:/{{1,3}}|[a-zA-Z0-9%]){domain})").sub("", text)
+    return text
 
 
 def _apply(rules: tuple[Rule, ...], text: str) -> str:
