@@ -5,8 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from kineograph.errors import ConfigError
+from kineograph.text.null import LearnedNull, ZeroNull
 from kineograph.text.padding import Masked, MaskedLater, Unmasked
 from kineograph.text.t5 import T5, T5Config, buckets
+from kineograph.types import TextEmbedding
 
 CONFIG = T5Config(
     vocabulary=100, width=12, heads=3, head=5, hidden=20, blocks=2, buckets=8, distance=20, length=9
@@ -91,6 +94,27 @@ def test_the_null_caption_is_an_empty_prompt_and_a_negative_one_is_read(sentence
     assert empty.mask.sum(1).tolist() == [1, 1]  # its end alone
     assert negative.mask.sum(1).tolist() == model(["grey"] * 2).mask.sum(1).tolist()
     assert not torch.allclose(negative.tokens, empty.tokens)
+
+
+@torch.no_grad()
+def test_a_learned_null_caption_is_as_long_as_the_prompt(sentence_pieces):  # Open-Sora 1.2
+    model = replace(CONFIG, null=LearnedNull(), tokenizer=str(sentence_pieces)).build()
+    like = model(["a red", "a heron lands"])
+    empty = model.empty(like)
+    assert empty.mask is like.mask  # not that of an empty prompt
+    assert torch.equal(empty.tokens[0], model.null.table) and empty.cut == ("", "")
+    assert "null.table" in model.state_dict()
+    negative = model.empty(like, "grey")
+    assert torch.equal(negative.tokens[0], model(["grey"]).tokens[0])
+    with pytest.raises(ConfigError, match="captions of 10 tokens: expected 9 at most"):
+        model.empty(TextEmbedding(torch.zeros(1, 10, 12)))
+
+
+@torch.no_grad()
+def test_no_negative_prompt_can_be_no_token(sentence_pieces):  # LTX-Video
+    model = replace(CONFIG, null=ZeroNull(), tokenizer=str(sentence_pieces)).build()
+    empty = model.empty(model(["a red"]))
+    assert not empty.tokens.any() and empty.mask is not None and not empty.mask.any()
 
 
 def test_half_precision_stays_half_precision(t5):

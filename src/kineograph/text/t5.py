@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from kineograph.nn.attention import text_bias
 from kineograph.nn.norm import RMSNorm
+from kineograph.text.null import EncodedNull, Null
 from kineograph.text.padding import Masked, Padding, repeat
 from kineograph.text.parts import TextAttention, table
 from kineograph.text.pieces import Frame, Prompts
@@ -32,7 +33,7 @@ class T5Config:
     vocabulary: ids; width: D; heads, head: A and K; hidden: of the gated network; blocks.
     buckets, distance: rows of the table of distances, and where they stop growing.
     length: tokens of every prompt, the end included; longer prompts are cut, shorter ones padded.
-    padding: who is told what is padding.
+    padding: who is told what is padding; null: the caption that says nothing.
     tokenizer: the folder with its files, `spiece.model` or `tokenizer.json`.
     """
 
@@ -48,6 +49,7 @@ class T5Config:
     eps: float = 1e-6
     length: int = 256
     padding: Padding = field(default_factory=Masked)
+    null: Null = field(default_factory=EncodedNull)
     tokenizer: str = ""
 
     def build(self) -> "T5":
@@ -56,7 +58,7 @@ class T5Config:
 
 
 class T5(nn.Module):
-    """Ids to vectors, transformer blocks, a norm; the null caption is an empty prompt."""
+    """Ids to vectors, transformer blocks, a norm."""
 
     def __init__(self, config: T5Config) -> None:
         super().__init__()
@@ -67,6 +69,7 @@ class T5(nn.Module):
         self.distances = Distances(config.buckets, config.distance, config.heads)
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.blocks))
         self.norm = RMSNorm(config.width, config.eps)
+        self.null = config.null.build(config.length, config.width)
 
     def embed(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
         """Ids as vectors that know each other.
@@ -104,8 +107,9 @@ class T5(nn.Module):
         return TextEmbedding(tokens, padding.denoiser(mask), cut=rows.cut)
 
     def empty(self, like: TextEmbedding, negative: str = "") -> TextEmbedding:
-        """The null (or negative) caption as this encoder reads it, in the shape of `like`."""
-        return repeat(self([negative]), like)
+        """The system's null caption, or a negative one, encoded, in the shape of `like`."""
+        found: TextEmbedding | None = None if negative else self.null(like)
+        return repeat(self([negative]), like) if found is None else found
 
     def unknown(self, prompt: str) -> tuple[str, ...]:
         """Nothing: pieces of words spell every word."""

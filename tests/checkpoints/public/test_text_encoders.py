@@ -16,6 +16,7 @@ from kineograph.checkpoints.public.text_encoders import (
 )
 from kineograph.errors import CheckpointError
 from kineograph.text.clip import CLIPConfig
+from kineograph.text.null import LearnedNull
 from kineograph.text.padding import Unmasked
 from kineograph.text.t5 import T5Config
 
@@ -92,6 +93,15 @@ def test_a_published_folder_is_read_whatever_else_it_holds(tmp_path):
     files.load_into(ours, t5_key_map(public.keys()).load(public))
     ids = torch.tensor([[3, 4, 1, 0]])
     assert torch.equal(model.embed(ids), ours.embed(ids))
+
+
+def test_a_learned_null_caption_comes_from_another_file(tmp_path):
+    files.write(tmp_path / "model.safetensors", t5_state("shared.weight"), {})
+    (tmp_path / "config.json").write_text(json.dumps(T5_SMALL))
+    rules, null = T5Config(length=4, null=LearnedNull()), torch.ones(4, 12)
+    assert torch.equal(read_t5(tmp_path, rules, null).state_dict()["null.table"], null)
+    with pytest.raises(CheckpointError, match=r"null\.table"):
+        read_t5(tmp_path, rules)
 
 
 @torch.no_grad()

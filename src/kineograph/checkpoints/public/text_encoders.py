@@ -47,7 +47,8 @@ def t5_config(public: Mapping[str, Any], rules: T5Config | None = None) -> T5Con
 
     Args:
         public: of T5 v1.1 or mT5.
-        rules: what no public config says: length, padding, tokenizer; None: the defaults.
+        rules: what no public config says: length, padding, null caption, tokenizer; None: the
+            defaults.
 
     Raises:
         CheckpointError: a network that T5 v1.1 does not have, or a number that is missing.
@@ -81,9 +82,7 @@ def t5_key_map(names: Collection[str]) -> KeyMap:
     """
     tables = tuple(name for name in (SHARED, EMBEDDED) if name in names) or (SHARED,)
     words: Rule = (
-        Rename(tables[0], "words")
-        if len(tables) == 1
-        else Twice((SHARED, EMBEDDED), "words")
+        Rename(tables[0], "words") if len(tables) == 1 else Twice((SHARED, EMBEDDED), "words")
     )
     block, look = "encoder.block.{i}.layer", "encoder.block.{i}.layer.0.SelfAttention"
     rules: list[Rule] = [
@@ -170,12 +169,14 @@ def clip_key_map(names: Collection[str]) -> KeyMap:
     )
 
 
-def read_t5(path: Path, rules: T5Config | None = None) -> T5:
+def read_t5(path: Path, rules: T5Config | None = None, null: Tensor | None = None) -> T5:
     """A published encoder of the T5 family; its tensors are the file's, mapped, not copied.
 
     Args:
         path: a folder with weights, in one file or in shards, and `config.json`.
-        rules: length, padding and tokenizer, see `t5_config`.
+        rules: length, padding, null caption and tokenizer, see `t5_config`.
+        null: the learned null caption, (length, width), where the rules have one; Open-Sora 1.x
+            keeps it in the denoiser's file, as `y_embedder.y_embedding`.
 
     Raises:
         CheckpointError: something is missing, damaged, or no such encoder.
@@ -184,7 +185,8 @@ def read_t5(path: Path, rules: T5Config | None = None) -> T5:
     config = t5_config(read_config(path), rules)
     with torch.device("meta"):
         model = config.build()
-    load_into(model, t5_key_map(state.keys()).load(state))
+    learned = {} if null is None else {"null.table": null}
+    load_into(model, t5_key_map(state.keys()).load(state) | learned)
     return model.eval().requires_grad_(False)
 
 
