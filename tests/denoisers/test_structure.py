@@ -264,3 +264,11 @@ def test_text_before_the_video_gets_no_feature():
 def test_what_cannot_be_built_is_said(wrong, said):
     with pytest.raises(ConfigError, match=said):
         replace(SMALL, **wrong)
+
+
+@pytest.mark.parametrize(("tokens", "width"), [(5, 24), (6, 20)])
+def test_features_of_other_sizes_are_refused(tokens, width):
+    with pytest.raises(
+        ConfigError, match=f"features of {tokens} tokens and width {width}: expected 6"
+    ):
+        added(torch.zeros(2, 9, 24), torch.zeros(2, tokens, width), words=3)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from kineograph.conditioning.keyframes import KeyFrames
+from kineograph.denoisers.structure import StructureConfig
 from kineograph.diffusion.guidance import Off
 from kineograph.diffusion.joint import Joint
 from kineograph.diffusion.negatives import Steady, TwoNegatives
@@ -101,6 +102,46 @@ def test_key_frames_begin_with_the_image_bit_for_bit(generator):
     keyed = with_recipe(generator, injection=KeyFrames(scale=4))
     held, found = (latents(one, "ball", image=IMAGE)[0] for one in (generator, keyed))
     assert torch.equal(found[:, 0], held[:, 0]) and found.shape == held.shape
+
+
+@pytest.fixture
+def steered(generator: Generator) -> Generator:
+    """The tiny model with a controller whose projectors have learned something."""
+    config = StructureConfig(width=24, blocks=2, patch=(1, 1, 1), heads=2, hidden=4, layers=1)
+    torch.manual_seed(0)
+    controller = replace(config, latent_channels=4).build().eval().requires_grad_(False)
+    for projector in controller.projectors:
+        nn.init.normal_(projector.weight, std=0.2)
+    return replace(generator, parts=replace(generator.parts, controller=controller))
+
+
+def test_drawings_steer_a_model_with_a_controller_and_only_as_far_as_they_go(generator, steered):
+    drawn = torch.cat([IMAGE[None], 255 - IMAGE[None]] * 4)
+    plain = latents(generator, "ball")[0]
+    assert torch.equal(latents(steered, "ball")[0], plain)
+    whole, half, longer = (
+        latents(steered, "ball", signal=one)[0]
+        for one in (drawn, drawn[:4], drawn.repeat(2, 1, 1, 1))
+    )
+    assert (whole - plain).abs().max() > 1e-3 and not torch.equal(half, whole)
+    assert not torch.equal(longer, whole)  # the clip has 9 frames
+    assert torch.equal(latents(steered, "ball", signal=drawn.repeat(3, 1, 1, 1))[0], longer)
+    for projector in steered.parts.controller.projectors:
+        nn.init.zeros_(projector.weight)
+    torch.testing.assert_close(latents(steered, "ball", signal=drawn)[0], plain)
+
+
+def test_each_video_of_a_batch_is_steered_alike(steered):
+    alone = latents(steered, "ball", signal=IMAGE[None])[0]
+    both = latents(steered, "ball", "cube", signal=IMAGE[None])
+    torch.testing.assert_close(both[0], alone)
+
+
+def test_drawings_are_remembered_and_refused_where_nothing_reads_them(generator, steered):
+    request = Request(signal=IMAGE[None], signal_name="edges.mp4")
+    assert steered.drafts(["ball"], request)[0].info.signal == "edges.mp4"
+    with pytest.raises(ConfigError, match="expected a model with a structure controller"):
+        generator.drafts(["ball"], request)
 
 
 def test_a_video_has_the_shape_that_was_asked_for(generator):

@@ -1,10 +1,16 @@
 """Loading says what is missing, and refuses parts that do not go together."""
 
+import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 
+from kineograph import recipes
+from kineograph.checkpoints import files
+from kineograph.config import to_data
+from kineograph.denoisers.structure import StructureConfig
 from kineograph.errors import CheckpointError, ConfigError
 from kineograph.generation.device import Place
 from kineograph.generation.load import load_parts
@@ -59,3 +65,18 @@ def test_other_weights_change_the_digest(folder, tmp_path):
 def test_parts_that_do_not_fit_each_other_are_refused(folder, wish, message):
     with pytest.raises(ConfigError, match=message):
         load_parts(folder, [wish], EXACT)
+
+
+def test_a_controller_is_loaded_from_a_file_of_its_own_and_changes_the_digest(folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    config = StructureConfig(width=24, blocks=2, patch=(1, 1, 1), heads=2, hidden=4, layers=1)
+    recipe = replace(recipes.read(copy), controller=config)
+    (copy / recipes.FILE).write_text(json.dumps(to_data(recipe)))
+    with pytest.raises(CheckpointError, match=r"controller\.safetensors"):
+        load_parts(copy, (), EXACT)
+    built = config.build()
+    files.write(copy / "controller.safetensors", built.state_dict(), {})
+    parts = load_parts(copy, (), EXACT)
+    assert parts.controller is not None and parts.digest != load_parts(folder, (), EXACT).digest
+    assert torch.equal(parts.controller.conv_in.weight, built.conv_in.weight)

@@ -24,6 +24,7 @@ from kineograph.denoisers.skiparse import SkiparseConfig
 from kineograph.denoisers.stdit import STDiTConfig
 from kineograph.denoisers.stdit_early import STDiT1Config, STDiT2Config
 from kineograph.denoisers.stiv import STIVConfig
+from kineograph.denoisers.structure import StructureConfig
 from kineograph.diffusion.guidance import ClassifierFree, Off
 from kineograph.diffusion.joint import Joint
 from kineograph.diffusion.negatives import TwoNegatives
@@ -56,6 +57,7 @@ PARTS = {
         TwoNegatives(),
         SkipLayer(phases=(Phase(since=0.5), Phase(text=1.0))),
     ],
+    "controller": [None, StructureConfig()],
 }
 STAGED = {
     "given": [FirstFrame(), FrameMasks(), GivenEnds()],

@@ -24,6 +24,7 @@ from kineograph.data.latents import Latents
 from kineograph.denoisers.laboratory import LaboratoryConfig
 from kineograph.denoisers.laboratory_parts import Features
 from kineograph.denoisers.skiparse import SkiparseConfig
+from kineograph.denoisers.structure import StructureConfig
 from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.process import Process
 from kineograph.errors import ConfigError, NumericsError
@@ -212,6 +213,13 @@ def test_a_denoiser_that_sees_every_token_refuses_a_stage_that_drops_some(
         trainer(only(other, stage, steps=1, batch=2), stored, Run(folder=tmp_path)).train()
     with pytest.raises(ConfigError, match="Skiparse knows one time per sample"):
         trainer(replace(other, injection=recipe.injection), stored, Run(folder=tmp_path / "b"))
+
+
+def test_a_controller_is_not_trained_silently(
+    recipe: Recipe, stored: Latents, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="`train` does not train it"):
+        trainer(replace(recipe, controller=StructureConfig()), stored, Run(folder=tmp_path))
 
 
 @pytest.mark.parametrize("given", [FrameMasks(), GivenEnds()], ids=lambda one: one.kind)

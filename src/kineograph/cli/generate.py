@@ -26,6 +26,7 @@ class Generate:
     prompt: Annotated[str, "what to show"] = field(default="", metadata={"positional": True})
     prompts: Annotated[Path | None, "file of prompts instead: .csv, .jsonl or .txt"] = None
     image: Annotated[Path | None, "picture that the video begins with"] = None
+    signal: Annotated[Path | None, "drawings of its first frames, for a controller"] = None
     model: Annotated[str, "recipe name (see `kineograph models`) or weights folder"] = "toybox"
     out: Annotated[Path, ".mp4, .mov, .gif, .png for one frame, or a folder of frames"] = Path(
         "out.mp4"
@@ -79,7 +80,7 @@ class Generate:
 
     def _request(self) -> "Request":
         from kineograph.generation.request import Request
-        from kineograph.media.decode import read_image
+        from kineograph.media.decode import read_image, read_video
 
         width, height = pair(self.size, "x", "--size 64x64") if self.size else (None, None)
         across, down = pair(self.aspect, ":", "--aspect 16:9") if self.aspect else (None, None)
@@ -96,6 +97,8 @@ class Generate:
             seed=self.seed,
             image=read_image(self.image) if self.image else None,
             image_name=str(self.image) if self.image else None,
+            signal=read_video(self.signal, frames=self.frames).frames if self.signal else None,
+            signal_name=str(self.signal) if self.signal else None,
         )
 
     def _prompts(self) -> tuple[str, ...]:

@@ -37,7 +37,16 @@ def added(x: Tensor, feature: Tensor | None, words: int = 0) -> Tensor:
 
     Returns:
         (B, words + N, D).
+
+    Raises:
+        ConfigError: the feature has other sizes.
     """
     if feature is None:
         return x
+    if (feature.shape[1], feature.shape[2]) != (x.shape[1] - words, x.shape[2]):
+        raise ConfigError(
+            f"features of {feature.shape[1]} tokens and width {feature.shape[2]}: expected "
+            f"{x.shape[1] - words} tokens of width {x.shape[2]}; set the controller's `width`, "
+            "`patch` and scales to those of the denoiser and the autoencoder"
+        )
     return x + functional.pad(feature, (0, 0, words, 0)).to(x.dtype)

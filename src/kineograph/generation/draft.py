@@ -22,8 +22,8 @@ class Info:
     """How a video came about; enough to make it again.
 
     model: recipe name or weights folder as it was given; recipe and digest: what that was;
-    overrides: of the recipe; image: the file of the first frame; guidance: None where the
-    recipe's has no single scale.
+    overrides: of the recipe; image: the file of the first frame; signal: that of the drawings;
+    guidance: None where the recipe's has no single scale.
     """
 
     model: str
@@ -40,6 +40,7 @@ class Info:
     steps: int
     guidance: float | None
     image: str | None = None
+    signal: str | None = None
     overrides: tuple[str, ...] = ()
 
     def metadata(self) -> dict[str, str]:

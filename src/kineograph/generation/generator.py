@@ -24,7 +24,7 @@ from kineograph.generation.output import Generation
 from kineograph.generation.request import Request, Shape, concerns, shape
 from kineograph.media.resize import cover, to_uint8, to_unit
 from kineograph.recipes.recipe import Guided, Recipe
-from kineograph.types import Condition, Grid, Known, Step, TextEmbedding, seeded
+from kineograph.types import Condition, Given, Grid, Inside, Known, Step, TextEmbedding, seeded
 
 DEFAULT = Request()
 
@@ -115,13 +115,15 @@ class Generator:
             text, empty = self._read(prompts, request.negative, watch)
             known = self._look_at(request.image, clip, len(prompts), watch)
             told = Facts(fps=clip.fps, frames=clip.frames, height=clip.height, width=clip.width)
+            facts = told.tensors(len(prompts), place.device)
+            inside = self._steer(request.signal, clip, len(prompts), watch)
             look = Look(
                 denoiser=self.parts.denoiser,
                 process=Process(
                     path=recipe.path, prediction=recipe.prediction, injection=recipe.injection
                 ),
                 guidance=guidance,
-                condition=Condition(text, known, told.tensors(len(prompts), place.device)),
+                condition=Condition(text, known, facts, inside=inside),
                 empty=empty,
             )
             latents = self._denoise(look, clip, request, watch)
@@ -185,6 +187,27 @@ class Generator:
             None if known.when is None else known.when.expand(samples, -1),
         )
 
+    def _steer(self, signal: Tensor | None, clip: Shape, samples: int, watch: Watch) -> Inside:
+        """What the structure controller makes of drawings of the first frames, (T', Y, X, 3)."""
+        if signal is None:
+            return Inside()
+        if self.parts.controller is None:
+            raise ConfigError(
+                f"a signal for {self.model}: expected a model with a structure controller, which "
+                "this one has not; leave the signal away"
+            )
+        drawn = to_unit(cover(signal[: clip.frames], clip.height, clip.width))
+        frames = torch.zeros(1, 3, clip.frames, clip.height, clip.width)
+        strength = torch.zeros_like(frames[:, :1])
+        frames[:, :, : drawn.shape[2]] = drawn
+        strength[:, :, : drawn.shape[2]] = 1.0
+        device = self.parts.place.device
+        features = self.parts.controller(Given(frames.to(device), strength.to(device)))
+        for feature in features:
+            check(feature, "reading the signal", 1, 1)
+        watch(Event("signal", 1, 1))
+        return Inside(features=tuple(one.expand(samples, -1, -1) for one in features))
+
     def _info(self, clip: Shape, request: Request, guidance: Guided) -> Info:
         """What all videos of a request have in common."""
         return Info(
@@ -202,6 +225,7 @@ class Generator:
             steps=request.steps or self.parts.recipe.sampling.steps,
             guidance=guidance.scale,
             image=request.image_name,
+            signal=request.signal_name,
             overrides=self.overrides,
         )
 

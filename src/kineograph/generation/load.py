@@ -11,6 +11,7 @@ from kineograph import recipes
 from kineograph.checkpoints import files
 from kineograph.checkpoints.parts import find
 from kineograph.config import override
+from kineograph.denoisers.structure import Structure
 from kineograph.diffusion.process import Process
 from kineograph.errors import CheckpointError, ConfigError
 from kineograph.generation.device import Place
@@ -18,6 +19,7 @@ from kineograph.recipes.recipe import Recipe
 from kineograph.types import Autoencoder, Denoiser, TextEncoder
 
 NAMES = ("autoencoder", "text", "denoiser")
+CONTROLLER = "controller"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,6 +34,7 @@ class Parts:
     text: TextEncoder
     denoiser: Denoiser
     place: Place
+    controller: Structure | None = None
     digest: str = ""
 
 
@@ -53,7 +56,11 @@ def load_parts(source: Recipe | Path | str, overrides: Sequence[str], place: Pla
     recipe = recipes.read(folder)
     if isinstance(source, Recipe):  # its weights decide on the parts, it on the rest
         recipe = replace(
-            source, autoencoder=recipe.autoencoder, text=recipe.text, denoiser=recipe.denoiser
+            source,
+            autoencoder=recipe.autoencoder,
+            text=recipe.text,
+            denoiser=recipe.denoiser,
+            controller=recipe.controller,
         )
     recipe = override(recipe, *overrides)
     autoencoder, text, denoiser = (
@@ -63,6 +70,9 @@ def load_parts(source: Recipe | Path | str, overrides: Sequence[str], place: Pla
     )
     for part, module in zip(NAMES, (autoencoder, text, denoiser), strict=True):
         _fill(module, find(folder, part), place)
+    controller = None if recipe.controller is None else recipe.controller.build()
+    if controller is not None:
+        _fill(controller, find(folder, CONTROLLER), place)
     Process(path=recipe.path, prediction=recipe.prediction, injection=recipe.injection).check(
         denoiser
     )
@@ -83,7 +93,8 @@ def load_parts(source: Recipe | Path | str, overrides: Sequence[str], place: Pla
         text=text,
         denoiser=denoiser,
         place=place,
-        digest=_digest(folder),
+        controller=controller,
+        digest=_digest(folder, NAMES if controller is None else (*NAMES, CONTROLLER)),
     )
 
 
@@ -105,6 +116,6 @@ def _fill(module: nn.Module, path: Path, place: Place) -> None:
     module.to(place.device).eval().requires_grad_(False)
 
 
-def _digest(folder: Path) -> str:
-    parts = "".join(files.digest(find(folder, part)) for part in NAMES)
+def _digest(folder: Path, names: Sequence[str]) -> str:
+    parts = "".join(files.digest(find(folder, part)) for part in names)
     return hashlib.sha256(parts.encode()).hexdigest()[:12]

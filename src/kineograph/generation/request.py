@@ -7,7 +7,7 @@ from torch import Tensor
 
 from kineograph.errors import ConfigError
 from kineograph.generation.draft import Info
-from kineograph.media.decode import read_image
+from kineograph.media.decode import read_image, read_video
 from kineograph.recipes.recipe import Sampling
 from kineograph.types import Autoencoder
 
@@ -20,7 +20,8 @@ class Request:
     width, height: exact, in the model's own pixels. aspect: width / height, about, at the
     recipe's area. seed: video i of a batch starts from noise of seed + i. image: the first
     frame, uint8 (Y, X, 3), of any size; image_name: its file, to be remembered. guidance: 1 is
-    none.
+    none. signal: drawings of the first frames, uint8 (T', Y, X, 3), for a model that has a
+    structure controller; signal_name: their file.
     """
 
     frames: int | None = None
@@ -35,6 +36,8 @@ class Request:
     seed: int = 0
     image: Tensor | None = None
     image_name: str | None = None
+    signal: Tensor | None = None
+    signal_name: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +90,7 @@ def again(info: Info) -> Request:
     """The request that made a video.
 
     Raises:
-        MediaError: the image that it began with is gone.
+        MediaError: the image that it began with, or the drawings, are gone.
     """
     return Request(
         frames=info.frames,
@@ -100,6 +103,8 @@ def again(info: Info) -> Request:
         seed=info.seed,
         image=None if info.image is None else read_image(info.image),
         image_name=info.image,
+        signal=None if info.signal is None else read_video(info.signal, frames=info.frames).frames,
+        signal_name=info.signal,
     )
 
 

@@ -26,6 +26,7 @@ from kineograph.denoisers.skiparse import SkiparseConfig
 from kineograph.denoisers.stdit import STDiTConfig
 from kineograph.denoisers.stdit_early import STDiT1Config, STDiT2Config
 from kineograph.denoisers.stiv import STIVConfig
+from kineograph.denoisers.structure import StructureConfig
 from kineograph.diffusion.guidance import ClassifierFree, Off
 from kineograph.diffusion.joint import Joint
 from kineograph.diffusion.multistep import Multistep
@@ -70,7 +71,8 @@ class Sampling:
 class Recipe:
     """One system: its parts, how it is trained, how it samples.
 
-    cache: the clips that are stored as latents for the stages of the denoiser.
+    controller: steers the denoiser by drawings of frames; None: nothing does. cache: the clips
+    that are stored as latents for the stages of the denoiser.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Recipe:
         | SkiparseConfig
         | LaboratoryConfig
     )
+    controller: StructureConfig | None = None
     path: RectifiedFlow | NoiseTable = field(default_factory=RectifiedFlow)
     prediction: Velocity | Noise | Data | V = field(default_factory=Velocity)
     objective: Objective = field(default_factory=Objective)

@@ -20,7 +20,7 @@ from kineograph.conditioning.facts import Facts
 from kineograph.data import latents
 from kineograph.data.latents import Latents
 from kineograph.diffusion.process import Process
-from kineograph.errors import NumericsError
+from kineograph.errors import ConfigError, NumericsError
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import Stage
 from kineograph.toybox.captions import caption
@@ -76,6 +76,11 @@ class DenoiserTrainer:
         )
         self.model = Learner(recipe).to(run.device)
         self.process.check(self.model.denoiser)
+        if recipe.controller is not None:
+            raise ConfigError(
+                f"controller {recipe.controller.kind!r}: expected none, because `train` does not "
+                "train it: stored latents have no drawings; set controller to null"
+            )
         self.stage, self.step = 0, 0
         self._begin_stage()
         self._resume()
