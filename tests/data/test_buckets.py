@@ -6,8 +6,18 @@ import pytest
 
 from kineograph.config import from_data, to_data
 from kineograph.data import published_buckets as published
-from kineograph.data.assignment import CHANCE, SHORT, SMALL, assign, lines
-from kineograph.data.buckets import BucketTable, ClipSize, ComputedSizes, Length, OneDraw, Row
+from kineograph.data.assignment import assign, lines
+from kineograph.data.buckets import (
+    CHANCE,
+    SHORT,
+    SMALL,
+    BucketTable,
+    ClipSize,
+    ComputedSizes,
+    Length,
+    OneDraw,
+    Row,
+)
 from kineograph.errors import ConfigError
 
 

@@ -2,10 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from kineograph.data.buckets import Bucket, BucketTable, ClipSize
+from kineograph.data.buckets import Bucket, ClipSize
 
-SMALL, SHORT, CHANCE = "too small", "too short", "not kept by chance"
+
+class Plan(Protocol):
+    """What brings clips to shapes: a table of buckets, min-max tokens, or equal tokens."""
+
+    def find(self, clip: ClipSize, seed: int) -> Bucket | None:
+        """Where a clip goes; None: nowhere."""
+
+    def reason(self, clip: ClipSize) -> str:
+        """Why a clip goes nowhere."""
+
+    def row_seed(self, row: int, *, seed: int, epoch: int) -> int:
+        """The seed of the draws of a dataset's row in an epoch."""
 
 
 @dataclass(frozen=True)
@@ -16,13 +28,11 @@ class Assignment:
     left_out: Mapping[str, Sequence[int]]
 
 
-def assign(
-    table: BucketTable, clips: Sequence[ClipSize], *, seed: int = 0, epoch: int = 0
-) -> Assignment:
-    """Assign every clip; row i draws from `table.row_seed(i, ...)`.
+def assign(plan: Plan, clips: Sequence[ClipSize], *, seed: int = 0, epoch: int = 0) -> Assignment:
+    """Assign every clip; row i draws from `plan.row_seed(i, ...)`.
 
     Args:
-        table: the buckets.
+        plan: what knows the buckets.
         clips: the sizes of the dataset's rows, in order.
         seed: of the order that the buckets are for.
         epoch: clips that are kept by chance may differ from epoch to epoch.
@@ -30,23 +40,12 @@ def assign(
     filled: dict[Bucket, list[int]] = {}
     left_out: dict[str, list[int]] = {}
     for row, clip in enumerate(clips):
-        bucket = table.find(clip, table.row_seed(row, seed=seed, epoch=epoch))
+        bucket = plan.find(clip, plan.row_seed(row, seed=seed, epoch=epoch))
         if bucket is not None:
             filled.setdefault(bucket, []).append(row)
         else:
-            left_out.setdefault(reason(table, clip), []).append(row)
+            left_out.setdefault(plan.reason(clip), []).append(row)
     return Assignment(filled, left_out)
-
-
-def reason(table: BucketTable, clip: ClipSize) -> str:
-    """Why a clip is in no bucket."""
-    levels = [level for level in table.levels if level.fits(clip)]
-    if not levels:
-        return SMALL
-    fits = any(
-        table.rule.fills(clip, length.frames) for level in levels for length in level.lengths
-    )
-    return CHANCE if fits else SHORT
 
 
 def lines(assignment: Assignment) -> list[str]:

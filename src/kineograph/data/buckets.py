@@ -15,6 +15,7 @@ from numpy.random import Generator, default_rng
 from kineograph.data.aspects import SizeClass, open_sora_1, open_sora_2
 from kineograph.errors import ConfigError
 
+SMALL, SHORT, CHANCE = "too small", "too short", "not kept by chance"
 ROOM = 0.8  # share of a class's nominal area that a clip must have
 
 
@@ -244,6 +245,14 @@ class BucketTable:
         return Bucket(
             level.size.name, length.frames, shape.label, shape.height, shape.width, length.batch
         )
+
+    def reason(self, clip: ClipSize) -> str:
+        """Why a clip is in no bucket."""
+        levels = [level for level in self.levels if level.fits(clip)]
+        if not levels:
+            return SMALL
+        lengths = (length for level in levels for length in level.lengths)
+        return CHANCE if any(self.rule.fills(clip, one.frames) for one in lengths) else SHORT
 
     def row_seed(self, row: int, *, seed: int, epoch: int) -> int:
         """The seed of the draws of a dataset's row in an epoch."""

@@ -56,6 +56,20 @@ class MinMaxSizes:
         unit = self.factor(ratio) * self.stride
         return Size(ratio[0] * unit, ratio[1] * unit)
 
+    def place(self, height: int, width: int) -> Size | None:
+        """The size of the ratio nearest to a picture's; None: it would have to be enlarged."""
+        size = self._nearest(height, width)
+        return size if self.large(height, width) else None
+
+    def large(self, height: int, width: int) -> bool:
+        """Whether a picture covers the size of its ratio."""
+        size = self._nearest(height, width)
+        return 0 < size.height <= height and 0 < size.width <= width
+
+    def _nearest(self, height: int, width: int) -> Size:
+        own = math.log(height / width)
+        return self.size(min(self.ratios, key=lambda one: abs(math.log(one[0] / one[1]) - own)))
+
     @property
     def least(self) -> int:
         """Pixels of the smallest of these sizes (equation 20)."""
@@ -85,6 +99,11 @@ class OwnShape:
         """The middle that is cut out of the scaled picture."""
         size = self.scaled(height, width)
         return Size(*whole((size.height, size.width), self.stride))
+
+    def place(self, height: int, width: int) -> Size | None:
+        """The size that a picture is brought to; None: too little is left, or of a rare shape."""
+        taken = self.large(height, width) and self.common(height, width)
+        return self.cut(height, width) if taken else None
 
     def large(self, height: int, width: int) -> bool:
         """Whether enough is left of a picture."""
