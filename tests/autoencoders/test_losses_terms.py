@@ -172,6 +172,16 @@ def test_identity_needs_latents_of_one_shape():
         IdentityConfig().build(NONE)(compared(parts=parts))
 
 
+def test_sums_over_half_precision_are_taken_in_full():
+    latents = torch.full((1, 4, 3, 32, 32), 1.0078125, dtype=torch.bfloat16)
+    video = torch.zeros(1, 3, 1, 4, 4)
+    parts = {"decoder_pictures": latents, "encoder_pictures": 0 * latents}
+    seen = Comparison(Reconstruction(video, Posterior(latents, 0 * latents), parts), video)
+    assert float(PictureLatentsConfig().build(NONE)(seen)) == pytest.approx(4096 * 1.0078125)
+    expected = 0.5 * 3 * 4096 * 1.0078125**2
+    assert float(DivergenceConfig().build(NONE)(seen)) == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_fade_begins_and_ends_where_it_says():
     fade = Fade(start=0.4, end=0.8)
     assert [fade.at(done) for done in (0.0, 0.4, 0.6, 0.8, 1.0)] == pytest.approx([0, 0, 0.5, 1, 1])

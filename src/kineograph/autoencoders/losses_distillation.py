@@ -61,8 +61,8 @@ class LatentDistillation(nn.Module):
 
     def forward(self, compared: Comparison) -> Tensor:
         """A comparison -> both losses together, ()."""
-        config, posterior = self.config, compared.found.posterior
-        latents = compared.part(config.part) if config.part else posterior.mean
+        config = self.config
+        latents = compared.part(config.part) if config.part else compared.posterior.mean
         if latents.shape[1] != config.channels:
             raise ConfigError(
                 f"latent distillation: {latents.shape[1]} channels, "

@@ -14,7 +14,7 @@ from torch import Tensor
 from kineograph.autoencoders import losses
 from kineograph.errors import ConfigError, nearest
 from kineograph.nn.perceptual import Distance
-from kineograph.types import Draws, Reconstruction
+from kineograph.types import Draws, Posterior, Reconstruction
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +40,14 @@ class Comparison:
         """The reconstructed clip in the dtype of the truth, (B, 3, T, Y, X)."""
         return self.found.video.to(self.video)
 
+    @property
+    def posterior(self) -> Posterior:
+        """Of the latents, in the dtype of the truth: long sums lose too much in half of it."""
+        mean, logvar = self.found.posterior.mean, self.found.posterior.logvar
+        return Posterior(mean.to(self.video), None if logvar is None else logvar.to(self.video))
+
     def part(self, name: str) -> Tensor:
-        """A part of the reconstruction by its name.
+        """A part of the reconstruction by its name, in the dtype of the truth.
 
         Raises:
             ConfigError: the autoencoder does not give it.
@@ -52,7 +58,7 @@ class Comparison:
                 f"the loss needs {name!r}, which this autoencoder does not give"
                 f"{nearest(name, parts)}"
             )
-        return parts[name]
+        return parts[name].to(self.video)
 
 
 Measure = Callable[[Comparison], Tensor]
@@ -149,7 +155,7 @@ class DivergenceConfig:
 
     def build(self, networks: Networks) -> Measure:
         """The measure; needs no network."""
-        return lambda c: losses.kl_divergence(c.found.posterior)
+        return lambda c: losses.kl_divergence(c.posterior)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +168,7 @@ class MeanDivergenceConfig:
 
     def build(self, networks: Networks) -> Measure:
         """The measure; needs no network."""
-        return lambda c: losses.kl_divergence(c.found.posterior) / c.found.posterior.mean[0].numel()
+        return lambda c: losses.kl_divergence(c.posterior) / c.posterior.mean[0].numel()
 
 
 @dataclass(frozen=True, kw_only=True)
