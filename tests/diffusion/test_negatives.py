@@ -40,6 +40,7 @@ def test_both_scales_lead_away_from_what_their_branch_lacks():
 def test_without_given_frames_a_branch_is_saved_and_nothing_else_changes():
     condition = Condition(TEXT)
     assert len(CALM.branches(condition, EMPTY, step(0))) == 2
+    assert len(CALM.branches(Condition(TEXT, known=known()), EMPTY, step(0))) == 2
     found = CALM.combine((WANTED, NEGATIVE), step(0), condition)
     three = CALM.combine((WANTED, NEGATIVE, NEGATIVE), step(0), Condition(TEXT, known=known()))
     torch.testing.assert_close(found, three)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from kineograph.conditioning.keyframes import KeyFrames
+from kineograph.conditioning.masked_video import MaskedVideo
+from kineograph.denoisers.skiparse import SkiparseConfig
 from kineograph.denoisers.structure import StructureConfig
 from kineograph.diffusion.guidance import Off
 from kineograph.diffusion.joint import Joint
@@ -142,6 +144,28 @@ def test_drawings_are_remembered_and_refused_where_nothing_reads_them(generator,
     assert steered.drafts(["ball"], request)[0].info.signal == "edges.mp4"
     with pytest.raises(ConfigError, match="expected a model with a structure controller"):
         generator.drafts(["ball"], request)
+
+
+def test_a_model_that_reads_masked_clips_also_makes_videos_of_which_nothing_is_given(generator):
+    torch.manual_seed(0)
+    config = SkiparseConfig(
+        layers=2,
+        heads=2,
+        head_width=12,
+        in_channels=4,
+        out_channels=4,
+        text_width=16,
+        mask_channels=4,
+        patch=1,
+        sparse=(0, 0),
+    )
+    masked = with_recipe(generator, injection=MaskedVideo(factor=4), denoiser=config)
+    denoiser = config.build().eval().requires_grad_(False)
+    for parameter in denoiser.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    masked = replace(masked, parts=replace(masked.parts, denoiser=denoiser))
+    free, begun = (latents(masked, "ball", image=one)[0] for one in (None, IMAGE))
+    assert free.isfinite().all() and not torch.allclose(free, begun, atol=1e-3)
 
 
 def test_a_video_has_the_shape_that_was_asked_for(generator):

@@ -79,7 +79,7 @@ class TwoNegatives:
         The last two are left out at steps where their scales are 1: they would not count.
         """
         negative = replace(condition, text=empty)
-        if condition.known is not None and self.given.at(step.index) != 1.0:
+        if _some(condition.known) and self.given.at(step.index) != 1.0:
             return condition, negative, replace(negative, known=None)
         return (condition,) if self.text.at(step.index) == 1.0 else (condition, negative)
 
@@ -105,6 +105,11 @@ class TwoNegatives:
         few = given.sum(1, keepdim=True) <= 2
         along = rising(scale, step, given.shape[1]).to(even)
         return torch.where(few, along, even)[:, None, :, None, None]
+
+
+def _some(known: Known | None) -> bool:
+    """Whether something is given in any sample."""
+    return known is not None and bool(known.strength.any())
 
 
 def rising(scale: float, step: Step, frames: int) -> Tensor:

@@ -172,13 +172,17 @@ class Generator:
     def _look_at(
         self, image: Tensor | None, clip: Shape, samples: int, watch: Watch
     ) -> Known | None:
-        """What the injection makes of the given picture, uint8 (Y, X, 3)."""
-        if image is None:
+        """What the injection makes of the given picture, uint8 (Y, X, 3), or of none."""
+        injection, device = self.parts.recipe.injection, self.parts.place.device
+        if image is not None:
+            pixels = to_unit(cover(image[None], clip.height, clip.width)).to(device)
+            given = image_to_video(pixels, clip.frames)
+        elif injection.beside:  # the denoiser reads that nothing is given
+            video = torch.zeros(1, 3, clip.frames, clip.height, clip.width, device=device)
+            given = Given(video, torch.zeros_like(video[:, :1]))
+        else:
             return None
-        pixels = to_unit(cover(image[None], clip.height, clip.width)).to(self.parts.place.device)
-        known = self.parts.recipe.injection.known(
-            image_to_video(pixels, clip.frames), self.parts.autoencoder, None
-        )
+        known = injection.known(given, self.parts.autoencoder, None)
         check(known.latents, "encoding the image", 1, 1)
         watch(Event("image", 1, 1))
         return Known(
