@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 
-from kineograph.errors import CheckpointError
 from kineograph.proof import open_sora_1_autoencoder
 from kineograph.proof.open_sora_1_pipeline import pipeline as long_video
 from kineograph.proof.open_sora_1_sampling import sampling
@@ -187,6 +186,7 @@ def test_the_default_negative_is_the_empty_prompt(prompts, before):
     assert not torch.allclose(worse, before.outputs["video"], atol=1e-3)
 
 
-def test_a_size_by_name_asks_for_pixels(prompts):
-    with pytest.raises(CheckpointError, match="resolution = '256px': expected height and width"):
-        pipeline(within(prompts, height=None, resolution="256px"))
+@torch.no_grad()
+def test_a_size_class_goes_before_numbers(prompts):
+    named = within(prompts, resolution="32px", aspect_ratio="16:9", num_frames=1)
+    assert again(named).shape == (2, 3, 1, 16, 64)

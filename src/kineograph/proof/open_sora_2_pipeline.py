@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,14 +14,13 @@ from kineograph.checkpoints.files import load_into
 from kineograph.checkpoints.keymap import KeyMap
 from kineograph.checkpoints.public import causal_kl, deep_compression
 from kineograph.conditioning.channels import GivenChannels
-from kineograph.errors import CheckpointError
+from kineograph.data.aspects import open_sora_2, rounded_up
 from kineograph.proof.open_sora_2 import load
 from kineograph.proof.open_sora_2_sampling import Captions, sampled
 from kineograph.proof.open_sora_2_training import given_frames
 from kineograph.proof.vector import Results, Vector
 from kineograph.types import Given, Known, TextEmbedding
 
-ROUNDED = 16  # sizes in pixels are rounded up to multiples of it
 NOTHING = "EMPTY"  # the name of the empty prompt
 # As published: given frames are put back into the first sample of a batch only.
 INJECTION = GivenChannels(pasted="first")
@@ -57,19 +57,21 @@ def pipeline(vector: Vector) -> Results:
 def _noise(vector: Vector, channels: int) -> Tensor:
     """The start, (B, C, F, H, W), of whole patches."""
     config, sampling = vector.config, vector.config["sampling"]
-    if sampling["height"] is None or sampling["width"] is None:
-        raise CheckpointError(
-            f"resolution = {sampling['resolution']!r}: expected height and width in pixels"
-        )
     frames, time = sampling["num_frames"], sampling["temporal_reduction"]
     count = (frames - 1) // time + 1 if sampling["is_causal_vae"] else max(1, frames // time)
     patch, space = config["patch_size"], config["ae_spatial_compression"]
-    height, width = (
-        patch * math.ceil(math.ceil(sampling[side] / ROUNDED) * ROUNDED / space)
-        for side in ("height", "width")
-    )
+    height, width = (patch * math.ceil(side / space) for side in _size(sampling, space))
     generator = torch.Generator().manual_seed(config["seed"])
     return torch.randn(len(config["texts"]), channels, count, height, width, generator=generator)
+
+
+def _size(sampling: Mapping[str, Any], space: int) -> tuple[int, int]:
+    """Height and width in pixels: a size class and a shape go before numbers."""
+    height, width = sampling["height"], sampling["width"]
+    if name := sampling.get("resolution"):
+        shape = open_sora_2(name, multiple=space, training=False).named(sampling["aspect_ratio"])
+        height, width = shape.height, shape.width
+    return rounded_up(height, width)
 
 
 def _known(vector: Vector, coder: _Coder, start: Tensor) -> Known | None:
