@@ -51,8 +51,8 @@ def gelu_of(layer: nn.Module, x: Tensor) -> Tensor:
 
 def wider(x: Tensor) -> bool:
     """Whether float32 is the quicker way to multiply with x: it is bfloat16 without units."""
-    cpu = x.device.type == "cpu" and x.dtype == torch.bfloat16
-    return cpu and not torch.is_grad_enabled() and not bfloat16_units()
+    slow = x.device.type == "cpu" and x.dtype == torch.bfloat16 and not bfloat16_units()
+    return slow and not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
 
 
 @cache
