@@ -44,7 +44,7 @@ class _Index(pickle.Unpickler):
 class _Reader(FileSystemReader):
     """A reader whose index cannot run code."""
 
-    def read_metadata(self) -> Metadata:  # type: ignore[override]  # nobody passes anything
+    def read_metadata(self) -> Metadata:
         with (Path(self.path) / ".metadata").open("rb") as file:
             found = _Index(file).load()
         if not isinstance(found, Metadata):
