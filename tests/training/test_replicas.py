@@ -35,10 +35,11 @@ WORKER = """
     def work(place: Replicas, folder: Path) -> None:
         found = gradients(model(), slice(4 * place.rank, 4 * place.rank + 4))
         place.average(found)
+        norms = place.collect((1.0, float("nan"))[place.rank])
         torch.save(found, folder / f"{place.rank}.pt")
         place.wait()
         seen = sorted(path.name for path in folder.glob("*.pt"))
-        (folder / f"{place.rank}.txt").write_text(f"{place.first} {place.count} {seen}")
+        (folder / f"{place.rank}.txt").write_text(f"{place.first} {place.count} {seen} {norms}")
 """
 
 
@@ -56,13 +57,16 @@ def test_two_processes_average_as_one_with_the_joined_batch_would(
         scale = float(expected.abs().max())
         assert torch.allclose(mine, expected, rtol=2**-7, atol=2**-7 * scale)
     said = [(tmp_path / f"{rank}.txt").read_text() for rank in (0, 1)]
-    assert said == [f"{first} 2 ['0.pt', '1.pt']" for first in (True, False)], "nobody goes ahead"
+    assert said == [f"{first} 2 ['0.pt', '1.pt'] [1.0, nan]" for first in (True, False)], (
+        "nobody goes ahead"
+    )
 
 
 def test_one_process_keeps_its_gradients_exactly() -> None:
     gradient = torch.tensor([1.0 + 2**-20])
     Replicas().average([gradient])
     Replicas().wait()
+    assert Replicas().collect(0.5) == [0.5]
     assert gradient.item() == 1.0 + 2**-20
 
 

@@ -126,7 +126,7 @@ class AdaptiveClipping:
 
         Args:
             gradients: of this process.
-            gather: tells all processes this one's norm.
+            gather: tells all processes this one's norm, such as `Replicas.collect`.
             rank: this process.
         """
         found = self.decide(gather(total_norm(gradients)))

@@ -41,6 +41,15 @@ class Replicas:
         for tensor, piece in zip(tensors, pieces, strict=True):
             tensor.copy_(piece.view_as(tensor))
 
+    def collect(self, number: float) -> list[float]:
+        """This process's number -> the numbers of all, by rank; every process must call it."""
+        if self.count == 1:
+            return [number]
+        own = torch.tensor([number], dtype=torch.float64)
+        numbers = [torch.empty_like(own) for _ in range(self.count)]
+        dist.all_gather(numbers, own)
+        return [float(one) for one in numbers]
+
     def wait(self) -> None:
         """Let all processes come to this point."""
         if self.count > 1:
