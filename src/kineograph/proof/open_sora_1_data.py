@@ -148,6 +148,7 @@ def _read(config: Mapping[str, Any]) -> BucketTable:
                 entry = {"keep_prob": entry[0], "batch_size": entry[1]}
             keep = entry["keep_prob"]
             keep, look = keep if isinstance(keep, list) else (keep, None)
+            keep = 1.0 if keep is None else keep  # tables of evaluation name none
             batch = entry["batch_size"] or 0
             read.append(Length(frames=int(frames), batch=batch, keep=keep, look=look))
         rows.append(Row(size=size, lengths=tuple(read)))
