@@ -7,6 +7,7 @@ import torch
 
 from kineograph.denoisers.ltx import LTX, Local, LTXConfig
 from kineograph.errors import ConfigError
+from kineograph.nn.rotary import Falling
 from kineograph.types import Condition, Grid, Inside, Layout, Skip, TextEmbedding
 
 SMALL = LTXConfig(
@@ -86,6 +87,16 @@ def test_one_time_may_be_told_for_the_clip_each_frame_or_each_cell():
     cells[0, 0, 1, 2, 3] += 0.1
     assert not torch.allclose(ltx(x, cells, told)[0], ltx(x, frames, told)[0])
     close(ltx(x, cells, told)[1], ltx(x, frames, told)[1])
+
+
+@torch.no_grad()
+def test_frequencies_may_fall_instead_of_rise():  # 4.3.2
+    falling = model(replace(SMALL, spacing=Falling()))
+    turns = falling.places(torch.tensor([[[1.5], [16.0], [48.0]]]), 2, 10)  # fractions of 2 and 64
+    first = turns.sin.flatten()[1:4]  # one pair of the ten is left over and does not turn
+    close(first, (torch.tensor([0.5, -0.5, 0.5]) * torch.pi / 2).sin())
+    rising, other = (one(latents(), TIME, condition()) for one in (model(), falling))
+    assert not torch.allclose(rising, other, atol=1e-3)
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ A heads of size K; M entries of time per sample, each for N / M consecutive toke
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -23,7 +23,7 @@ from kineograph.nn.embed import NumberEmbedding, fold, unfold
 from kineograph.nn.mlp import MLP
 from kineograph.nn.modulation import Modulation, OutModulation, SharedModulation
 from kineograph.nn.norm import layer_norm, rms_norm
-from kineograph.nn.rotary import FractionalPositions, Rotary, grid_positions
+from kineograph.nn.rotary import FractionalPositions, Rising, Rotary, Spacing, grid_positions
 from kineograph.nn.stem import ConvHead, ConvStem
 from kineograph.types import Condition, Grid, Skip, TextEmbedding
 
@@ -43,9 +43,10 @@ class LTXConfig:
     temporal_scale, spatial_scale: pixel frames and pixels of a latent cell.
     causal_positions: whether the first latent frame is a single pixel frame to the rotation
     (0.9.5 and later). max_positions: seconds, pixel rows and pixel columns that count as 1
-    there. time_scale: what time in [0, 1] is multiplied by. eps: of the blocks' norms.
-    pooled_width: of the text's pooled vector, which then joins the time embedding; None: it
-    is not read. local: convolutions around the transformer; None: none.
+    there. spacing: of the rotation's frequencies (4.3.2 compares both). time_scale: what time
+    in [0, 1] is multiplied by. eps: of the blocks' norms. pooled_width: of the text's pooled
+    vector, which then joins the time embedding; None: it is not read. local: convolutions
+    around the transformer; None: none.
     """
 
     kind: Literal["ltx"] = "ltx"
@@ -62,6 +63,7 @@ class LTXConfig:
     causal_positions: bool = False
     max_positions: tuple[float, float, float] = (20.0, 2048.0, 2048.0)
     theta: float = 10000.0
+    spacing: Spacing = field(default_factory=Rising)
     time_scale: float = 1000.0
     eps: float = 1e-6
     pooled_width: int | None = None
@@ -150,7 +152,9 @@ class LTX(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.out_modulation = OutModulation(width)
         self.patch_out = nn.Linear(width, cells * outputs)
-        self.places = FractionalPositions(largest=config.max_positions, theta=config.theta)
+        self.places = FractionalPositions(
+            largest=config.max_positions, theta=config.theta, spacing=config.spacing
+        )
         self.initialise()
 
     def initialise(self) -> None:
