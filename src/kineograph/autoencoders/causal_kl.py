@@ -196,7 +196,7 @@ class CausalKL(nn.Module):
 
     def posterior(self, video: Tensor, draws: Draws | None = None) -> Posterior:
         """(B, 3, T, Y, X) -> the distribution of un-normalised latents; needs no draws."""
-        video, tiling = video.to(self.last_layer.dtype), self.config.tiling
+        video, tiling = self._enter(video), self.config.tiling
         if tiling is None:
             return as_posterior(self._moments(video))
         return as_posterior(tiling.send(self._moments, video, PIXELS, self.config.cells, lead=1))
@@ -220,7 +220,7 @@ class CausalKL(nn.Module):
 
     def decode_raw(self, latents: Tensor) -> Tensor:
         """Un-normalised latents (B, C, F, H, W) -> (B, 3, T, Y, X)."""
-        latents, tiling = latents.to(self.last_layer.dtype), self.config.tiling
+        latents, tiling = self._enter(latents), self.config.tiling
         if tiling is None:
             return self._video(latents)
         return tiling.send(self._video, latents, self.config.cells, PIXELS, lead=1)
@@ -245,7 +245,7 @@ class CausalKL(nn.Module):
 
     def train_forward(self, video: Tensor, draws: Draws) -> Reconstruction:
         """(B, 3, T, Y, X) -> its reconstruction from a sample of the posterior, not tiled."""
-        posterior = as_posterior(self._moments(video.to(self.last_layer.dtype)))
+        posterior = as_posterior(self._moments(self._enter(video)))
         return Reconstruction(self._video(posterior.sample(draws)), posterior)
 
     def measured(self, statistics: Statistics) -> CausalKLConfig:
@@ -268,3 +268,7 @@ class CausalKL(nn.Module):
     def _video(self, latents: Tensor) -> Tensor:
         video: Tensor = self.decoder(self.mix_latents(latents))
         return video
+
+    def _enter(self, x: Tensor) -> Tensor:
+        """To the weights' dtype, and channels last, as pieces are read."""
+        return x.to(self.last_layer.dtype, memory_format=torch.channels_last_3d)

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kineograph.nn.attention import attend
+from kineograph.nn.borders import BorderedConv
+from kineograph.nn.entrances import GroupsThenSilu
 
 
 class Layers(Protocol):
@@ -65,11 +67,17 @@ class Residual(nn.Module):
         self.shortcut = layers.conv(inside, outside, 1) if inside != outside else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, ...) -> (B, C', ...)."""
-        y: Tensor = self.conv_1(functional.silu(self.norm_1(x)))
-        y = self.conv_2(functional.silu(self.norm_2(y)))
-        straight: Tensor = self.shortcut(x)
-        return straight + y
+        """(B, C, ...) -> (B, C', ...); may overwrite x where nothing is learned."""
+        y = activated(self.norm_1, self.conv_1, x)
+        return activated(self.norm_2, self.conv_2, y, onto=self.shortcut(x))
+
+
+def activated(norm: nn.Module, conv: nn.Module, x: Tensor, onto: Tensor | None = None) -> Tensor:
+    """Norm, SiLU and convolution of (B, C, ...), added to `onto`, which may be overwritten."""
+    if isinstance(conv, BorderedConv) and isinstance(norm, nn.GroupNorm):
+        return conv.after(GroupsThenSilu(norm), x, onto)
+    y: Tensor = conv(functional.silu(norm(x)))
+    return y if onto is None else onto + y
 
 
 def residuals(inside: int, outside: int, count: int, layers: Layers) -> nn.Sequential:
@@ -153,8 +161,7 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, ...) -> (B, 2 C, ...), smaller."""
         x = self.middle(self.levels(self.enter(x)))
-        moments: Tensor = self.out(functional.silu(self.norm(x)))
-        return moments
+        return activated(self.norm, self.out, x)
 
 
 class Decoder(nn.Module):
@@ -178,8 +185,7 @@ class Decoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, ...) -> (B, 3, ...), larger."""
         x = self.levels(self.middle(self.enter(x)))
-        picture: Tensor = self.out(functional.silu(self.norm(x)))
-        return picture
+        return activated(self.norm, self.out, x)
 
     @property
     def last_layer(self) -> nn.Parameter:

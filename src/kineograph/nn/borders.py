@@ -10,7 +10,10 @@ from typing import Protocol
 from torch import Tensor, nn
 from torch.nn import functional
 
-Sizes = tuple[int, int, int]
+from kineograph.nn.piecewise import Entrance, Plain, Sizes, Window, convolve, learning, pointwise
+
+POINT: tuple[Sizes, Sizes] = ((1, 1, 1), (1, 1, 1))
+NOTHING = Plain()
 
 
 class Border(Protocol):
@@ -18,6 +21,10 @@ class Border(Protocol):
 
     def around(self, x: Tensor, kernel: Sizes, stride: Sizes) -> Tensor:
         """(B, C, T, Y, X) -> the clip with its border."""
+        ...
+
+    def window(self, kernel: Sizes, stride: Sizes) -> Window:
+        """The same, for a clip that comes in pieces."""
         ...
 
 
@@ -30,6 +37,12 @@ class Zeros:
         rows, columns = kernel[1] // 2, kernel[2] // 2
         return functional.pad(x, (columns, columns, rows, rows, kernel[0] - stride[0], 0))
 
+    def window(self, kernel: Sizes, stride: Sizes) -> Window:
+        """The same, for a clip that comes in pieces."""
+        rows, columns = kernel[1] // 2, kernel[2] // 2
+        before = (kernel[0] - stride[0], rows, columns)
+        return Window(kernel, stride, before, (0, rows, columns), repeat=(False, False))
+
 
 @dataclass(frozen=True)
 class Edges:
@@ -40,6 +53,11 @@ class Edges:
         rows, columns = kernel[1] // 2, kernel[2] // 2
         sides = (columns, columns, rows, rows, kernel[0] - 1, 0)
         return functional.pad(x, sides, mode="replicate") if any(sides) else x
+
+    def window(self, kernel: Sizes, stride: Sizes) -> Window:
+        """The same, for a clip that comes in pieces."""
+        rows, columns = kernel[1] // 2, kernel[2] // 2
+        return Window(kernel, stride, (kernel[0] - 1, rows, columns), (0, rows, columns))
 
 
 class BorderedConv(nn.Conv3d):
@@ -61,4 +79,19 @@ class BorderedConv(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, Y, X) -> (B, C', T', Y', X'), each about its length / stride."""
-        return super().forward(self.border.around(x, *self.sizes))
+        if self.sizes == POINT:
+            return pointwise(x, self)
+        return self.after(NOTHING, x)
+
+    def after(self, entrance: Entrance, x: Tensor, onto: Tensor | None = None) -> Tensor:
+        """The same of what an entrance makes of x.
+
+        Args:
+            entrance: what stands before the convolution.
+            x: (B, C, T, Y, X).
+            onto: added to the result, (B, C', T', Y', X'); overwritten where nothing is learned.
+        """
+        if not learning():
+            return convolve(x, self, entrance, self.border.window(*self.sizes), onto)
+        y = super().forward(self.border.around(entrance(x), *self.sizes))
+        return y if onto is None else onto + y

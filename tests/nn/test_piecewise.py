@@ -1,0 +1,152 @@
+"""Pieces of a clip give what the whole clip gives, for every kernel, stride and border."""
+
+from copy import deepcopy
+from dataclasses import fields, replace
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kineograph.nn import entrances, piecewise
+from kineograph.nn.borders import BorderedConv, Edges, Zeros
+from kineograph.nn.entrances import GroupsThenSilu, LayerThenSilu, PointsThenSilu
+from kineograph.nn.piecewise import Plain, Window, convolve, convolve_doubled, pieces, pointwise
+
+ROOMS = {"whole": 1 << 20, "pieces": 1500, "smallest pieces": 1}
+
+
+@pytest.fixture(autouse=True)
+def _no_gradients():
+    torch.manual_seed(0)
+    with torch.no_grad():
+        yield
+
+
+@pytest.fixture(params=ROOMS.values(), ids=ROOMS)
+def room(request, monkeypatch):
+    monkeypatch.setattr(piecewise, "CPU_PIECE", request.param)
+    monkeypatch.setattr(entrances, "CPU_STEP", max(1, request.param // 8))
+
+
+def clip(channels: int = 4) -> Tensor:
+    """Two clips that are no multiples of anything, channels last."""
+    return torch.randn(2, channels, 5, 7, 6).to(memory_format=torch.channels_last_3d)
+
+
+def around(x: Tensor, *, time: bool, plane: bool) -> Tensor:
+    """Two frames before the clip, one row and column on each side: repeated, or zeros."""
+    x = functional.pad(x, (1, 1, 1, 1, 0, 0), mode="replicate" if plane else "constant")
+    return torch.cat((x[:, :, :1] * time, x[:, :, :1] * time, x), dim=2)
+
+
+@pytest.mark.usefixtures("room")
+@pytest.mark.parametrize("stride", [(1, 1, 1), (1, 2, 2), (2, 2, 2)], ids=str)
+@pytest.mark.parametrize("repeat", [(True, True), (True, False), (False, False)], ids=str)
+@pytest.mark.parametrize("outside", [3, 300], ids=["more points", "more weights"])
+def test_pieces_are_the_whole(stride, repeat, outside):
+    layer, x = nn.Conv3d(4, outside, 3, stride=stride), clip()
+    window = Window((3, 3, 3), stride, (2, 1, 1), (0, 1, 1), repeat)
+    expected = layer(around(x, time=repeat[0], plane=repeat[1]))
+    found = convolve(x, layer, Plain(), window)
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert found.is_contiguous(memory_format=torch.channels_last_3d)
+    onto = torch.randn_like(expected)
+    added = onto + expected
+    assert convolve(x, layer, Plain(), window, onto=onto) is onto
+    assert torch.allclose(onto, added, atol=1e-5)
+
+
+@pytest.mark.usefixtures("room")
+@pytest.mark.parametrize("plane", [True, False])
+@pytest.mark.parametrize("time", [True, False])
+def test_two_sums_of_weights_are_a_doubled_clip(time, plane):
+    layer, x = nn.Conv3d(4, 3, 3), clip()
+    larger = x.repeat_interleave(2, dim=3).repeat_interleave(2, dim=4)
+    if time:
+        larger = larger.repeat_interleave(2, dim=2)[:, :, 1:]
+    expected = layer(around(larger, time=True, plane=plane))
+    found = convolve_doubled(x, layer, time=time, repeat=(True, plane))
+    assert found.shape == expected.shape
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def doubled(entrance):
+    """The same in double precision: in single precision a mean of 100 blurs the whole clip too."""
+    changes = {
+        field.name: deepcopy(getattr(entrance, field.name)).double()
+        for field in fields(entrance)
+        if isinstance(getattr(entrance, field.name), nn.Module | Tensor)
+    }
+    return replace(entrance, **changes)
+
+
+def entrances_of(channels: int) -> dict[str, object]:
+    groups, layer = nn.GroupNorm(2, channels), nn.LayerNorm(channels)
+    for norm in (groups, layer):
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+    rows = torch.randn(2, 2, channels)
+    return {
+        "groups": GroupsThenSilu(groups),
+        "layer": LayerThenSilu(layer),
+        "points": PointsThenSilu(),
+        "points, rows for each": PointsThenSilu(rows),
+        "points, rows for all": PointsThenSilu(rows[:1]),
+    }
+
+
+@pytest.mark.usefixtures("room")
+@pytest.mark.parametrize("name", list(entrances_of(4)))
+def test_an_entrance_is_the_same_in_pieces(name):
+    entrance, x = entrances_of(4)[name], clip() * 3 + 100
+    conv = BorderedConv(4, 5, 3, border=Edges())
+    found = conv.after(entrance, x)
+    exact = deepcopy(conv).double()
+    whole = exact.forward(doubled(entrance)(x.double()))
+    assert torch.allclose(found, whole.float(), atol=3e-5)
+
+
+@pytest.mark.parametrize("name", list(entrances_of(4)))
+def test_half_precision_is_normalised_in_full(name):
+    entrance, x = entrances_of(4)[name], clip().bfloat16()
+    expected = entrance(x.float())
+    for index in range(2):
+        points = x[index].movedim(0, -1)
+        out = torch.empty_like(points)
+        entrance.measured(points, index)(points, out)
+        assert torch.allclose(out.float(), expected[index].movedim(0, -1), rtol=0.01, atol=0.01)
+
+
+@pytest.mark.parametrize("border", [Zeros(), Edges()], ids=str)
+@pytest.mark.parametrize("stride", [(1, 1, 1), (2, 1, 1)], ids=str)
+def test_a_border_is_the_same_in_pieces(border, stride):
+    conv, x = BorderedConv(4, 3, 3, border=border, stride=stride), clip()
+    found = conv(x)
+    with torch.enable_grad():
+        assert torch.allclose(found, conv(x), atol=1e-5)
+
+
+def test_a_point_wide_kernel_is_a_product():
+    layer, x = nn.Conv3d(4, 3, 1), clip()
+    assert torch.allclose(pointwise(x, layer), layer(x), atol=1e-6)
+
+
+def test_a_piece_holds_no_more_than_its_room(monkeypatch):
+    monkeypatch.setattr(piecewise, "CPU_PIECE", 4 * 8 * 6 * 12)  # 12 rows of 6 points, 8 channels
+    window = Window((3, 3, 3), (1, 1, 1), (2, 1, 1), (0, 1, 1))
+    found = [
+        (one.frames.stop - one.frames.start) * (one.rows.stop - one.rows.start)
+        for one in pieces(clip(), Plain(), window, 8)
+    ]
+    assert max(found) <= 12
+    assert sum(found) == 2 * 5 * 7
+
+
+def test_nothing_of_the_clip_changes():
+    x = clip()
+    before = x.clone()
+    run = partial(convolve, x, nn.Conv3d(4, 4, 3), PointsThenSilu())
+    run(Window((3, 3, 3), (1, 1, 1), (2, 1, 1), (0, 1, 1)))
+    assert torch.equal(x, before)
