@@ -212,10 +212,10 @@ def looks(grouping: Grouping, parts: Sequence[Tensor], grid: Grid) -> Tensor:
 
 
 def groupings(strides: Sequence[int]) -> dict[str, Grouping]:
-    """Dense, and both kinds of sparse layers."""
+    """Dense, and both kinds of sparse layers: every k-th token, every k-th run of k tokens."""
     found: dict[str, Grouping] = {"dense": Full()}
     for k in strides:
-        found |= {f"every {k}th token": SingleSkip(k), f"every {k}th run": GroupSkip(k)}
+        found |= {f"k = {k}, tokens": SingleSkip(k), f"k = {k}, runs": GroupSkip(k)}
     return found
 
 
@@ -234,8 +234,7 @@ def sparse_times(grid: Grid, heads: int, rounds: int, place: torch.device) -> di
 def sparse_row(name: str, taken: Mapping[str, Sequence[float]]) -> str:
     """A row of the Skiparse table: the ratio to the dense layer, and what it may be."""
     least, median = ratio(taken[name], taken["dense"])
-    stride = 1 if name == "dense" else int(name.split()[1][0])
-    allowed = "-" if stride == 1 else f"{1.25 / stride:.3f}"
+    allowed = "-" if name == "dense" else f"{1.25 / int(name[4]):.3f}"
     return row(name, f"{min(taken[name]):.3f}", f"{least:.3f}", f"{median:.3f}", allowed)
 
 

@@ -76,10 +76,10 @@ def test_every_layer_of_the_sweep_attends_with_its_grouping(bench):
     grid = Grid(1, 2, 8)
     parts = [torch.randn(1, grid.size, 2, 4) for _ in range(3)]
     found = {name: bench.looks(g, parts, grid) for name, g in bench.groupings((2,)).items()}
-    assert list(found) == ["dense", "every 2th token", "every 2th run"]
+    assert list(found) == ["dense", "k = 2, tokens", "k = 2, runs"]
     every = slice(None, None, 2)
     alone = bench.looks(bench.Full(), [part[:, every] for part in parts], Grid(1, 2, 4))
-    assert torch.allclose(found["every 2th token"][:, every], alone, atol=1e-6)
+    assert torch.allclose(found["k = 2, tokens"][:, every], alone, atol=1e-6)
 
 
 @pytest.mark.parametrize(
