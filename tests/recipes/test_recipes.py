@@ -112,7 +112,7 @@ def test_the_toybox_reads_every_caption_of_its_world_whole() -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "hint"),
-    [("toybx", "did you mean 'toybox'"), ("zebra", "there is: toybox")],
+    [("toybx", "did you mean 'toybox'"), ("zebra", "there is: lab-causal-kl, ")],
 )
 def test_a_wrong_name_is_answered_with_the_nearest_or_all(wrong: str, hint: str) -> None:
     with pytest.raises(ConfigError, match=f"no recipe '{wrong}'; {hint}"):

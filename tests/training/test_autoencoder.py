@@ -9,9 +9,17 @@ import pytest
 import torch
 from torch import nn
 
-from kineograph.errors import NumericsError
+from kineograph.autoencoders.discriminator import PatchDiscriminatorConfig
+from kineograph.autoencoders.losses_adversarial import (
+    AdversarialConfig,
+    Alternate,
+    ReconstructionGANConfig,
+)
+from kineograph.errors import ConfigError, NumericsError
 from kineograph.recipes.recipe import Recipe
+from kineograph.recipes.stages import AutoencoderStage, Opponent
 from kineograph.training.autoencoder import AutoencoderTrainer
+from kineograph.training.clips import length
 from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
 
@@ -99,3 +107,124 @@ def test_a_loss_that_is_not_finite_names_stage_and_step(recipe: Recipe, tmp_path
         learning.model.last_layer.fill_(torch.nan)
     with pytest.raises(NumericsError, match="all, step 2: the loss is nan"):
         learning.train()
+
+
+ADVERSARIES = {
+    "together": AdversarialConfig(
+        discriminator=PatchDiscriminatorConfig(width=2, layers=2, dropout=0.3)
+    ),
+    "alternate": AdversarialConfig(
+        discriminator=PatchDiscriminatorConfig(width=2, layers=2), turns=Alternate()
+    ),
+    "pairs": ReconstructionGANConfig(
+        discriminator=PatchDiscriminatorConfig(channels=6, width=2, layers=2)
+    ),
+}
+
+
+def opposed(recipe: Recipe, name: str, *, kept: bool = False) -> Recipe:
+    """Two stages of two steps with an adversary."""
+    stages = tuple(
+        replace(
+            stage,
+            schedule=replace(stage.schedule, steps=2),
+            adversary=ADVERSARIES[name],
+            opponent=Opponent(rate=1e-2, kept=kept),
+        )
+        for stage in recipe.autoencoder_stages
+    )
+    return replace(recipe, autoencoder_stages=stages)
+
+
+@pytest.mark.parametrize("name", ADVERSARIES)
+def test_a_stopped_run_with_a_discriminator_ends_as_if_it_had_not(
+    recipe: Recipe, tmp_path: Path, stopped: Stop, name: str
+) -> None:
+    wanted = opposed(recipe, name)
+    whole = trainer(wanted, Run(folder=tmp_path / "whole", evaluate_every=99, save_every=99))
+    straight = whole.train()
+    run = Run(folder=tmp_path / "parted", save_every=1, evaluate_every=99)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(wanted, run, stopped(3)).train()  # counts the moves of both sides
+    second = trainer(wanted, run)
+    assert (second.stage, second.step) == ((1, 1) if name == "alternate" else (0, 1))
+    assert equal(second.train(), straight) and equal(second.model, whole.model)
+    assert equal(second.criterion, whole.criterion), "the discriminators agree, too"
+
+
+def test_a_discriminator_moves_and_the_next_stage_begins_with_a_new_one(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    learning = trainer(opposed(recipe, "together"), Run(folder=tmp_path, evaluate_every=99))
+    first = {name: tensor.clone() for name, tensor in learning.criterion.state_dict().items()}
+    learning.stages = learning.stages[:1]
+    learning.train()
+    moved = learning.criterion.state_dict()
+    assert not torch.equal(
+        moved["opponent.discriminator.out.weight"], first["opponent.discriminator.out.weight"]
+    )
+    begun = begin_second(opposed(recipe, "together"), tmp_path / "new")
+    assert not torch.equal(
+        begun["opponent.discriminator.out.weight"], moved["opponent.discriminator.out.weight"]
+    )
+
+
+def begin_second(recipe: Recipe, folder: Path) -> dict[str, torch.Tensor]:
+    """The discriminator with which the second stage begins."""
+    last, rest = recipe.autoencoder_stages
+    none = replace(rest, schedule=replace(rest.schedule, steps=0))
+    learning = trainer(
+        replace(recipe, autoencoder_stages=(last, none)), Run(folder=folder, evaluate_every=99)
+    )
+    learning.train()
+    return learning.criterion.state_dict()
+
+
+def test_a_kept_discriminator_goes_on_in_the_next_stage(recipe: Recipe, tmp_path: Path) -> None:
+    alone = opposed(recipe, "together", kept=True)
+    learning = trainer(
+        replace(alone, autoencoder_stages=alone.autoencoder_stages[:1]),
+        Run(folder=tmp_path / "one", evaluate_every=99),
+    )
+    learning.train()
+    ended = learning.criterion.state_dict()
+    begun = begin_second(alone, tmp_path / "two")
+    assert all(torch.equal(begun[name], ended[name]) for name in ended)
+
+
+def test_generator_and_discriminator_move_in_turn_where_the_stage_says_so(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    learning = trainer(opposed(recipe, "alternate"), Run(folder=tmp_path))
+    stage = learning.stages[0]
+    before = learning.model.last_layer.clone()
+    learning.step = 1
+    learning._one_step(stage)
+    assert torch.equal(learning.model.last_layer, before), "an odd step is the discriminator's"
+    learning.step = 2
+    critic = learning.criterion.state_dict()["opponent.discriminator.out.weight"].clone()
+    learning._one_step(stage)
+    assert not torch.equal(learning.model.last_layer, before)
+    after = learning.criterion.state_dict()["opponent.discriminator.out.weight"]
+    assert torch.equal(after, critic), "an even step is the generator's"
+
+
+def test_lengths_and_pictures_are_mixed_as_the_stage_says(recipe: Recipe) -> None:
+    stage = replace(recipe.autoencoder_stages[0], lengths=(1, 5), images=0.2)
+    drawn = [length(stage, f"0 {step}") for step in range(2000)]
+    assert set(drawn) == {1, 5} and drawn.count(1) / 2000 == pytest.approx(0.6, abs=0.04)
+    pictures = replace(stage, lengths=(), images=0.2)
+    drawn = [length(pictures, f"0 {step}") for step in range(2000)]
+    assert drawn.count(1) / 2000 == pytest.approx(0.2, abs=0.03)
+    assert [length(pictures, "0 7")] * 3 == [length(pictures, "0 7") for _ in range(3)]
+
+
+def test_a_run_of_mixed_lengths_trains_and_longer_ones_than_the_clips_are_refused(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    mixed = with_steps(recipe, 3)
+    stage = replace(mixed.autoencoder_stages[0], lengths=(1, 5), images=0.5)
+    trainer(replace(mixed, autoencoder_stages=(stage,)), Run(folder=tmp_path / "a")).train()
+    longer: AutoencoderStage = replace(stage, lengths=(9,))
+    with pytest.raises(ConfigError, match=r"clips of 9 x 16 x 16.* at most 5 frames"):
+        trainer(replace(mixed, autoencoder_stages=(longer,)), Run(folder=tmp_path / "b"))

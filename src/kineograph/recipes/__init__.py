@@ -13,7 +13,18 @@ from kineograph.errors import CheckpointError, ConfigError, nearest
 if TYPE_CHECKING:
     from kineograph.recipes.recipe import Recipe
 
-NAMES = ("toybox",)
+NAMES = (
+    "toybox",
+    "open-sora-1.2",
+    "open-sora-plan-1.3",
+    "open-sora-2-dc-ae",
+    "lab-image-kl",
+    "lab-stacked",
+    "lab-wavelet-flow",
+    "lab-causal-kl",
+    "lab-deep-compression",
+    "lab-denoising",
+)
 FILE = "recipe.json"
 
 
@@ -30,9 +41,25 @@ def get(name: str) -> "Recipe":
     """
     if name not in NAMES:
         raise ConfigError(f"no recipe {name!r}{nearest(name, NAMES)}")
+    from kineograph.recipes import laboratory
+    from kineograph.recipes.open_sora_1_2 import OPEN_SORA_1_2
+    from kineograph.recipes.open_sora_2 import OPEN_SORA_2_DC_AE
+    from kineograph.recipes.open_sora_plan_1_3 import OPEN_SORA_PLAN_1_3
     from kineograph.recipes.toybox import TOYBOX
 
-    return TOYBOX
+    every = (
+        TOYBOX,
+        OPEN_SORA_1_2,
+        OPEN_SORA_PLAN_1_3,
+        OPEN_SORA_2_DC_AE,
+        laboratory.IMAGE_KL,
+        laboratory.STACKED,
+        laboratory.WAVELET_FLOW,
+        laboratory.CAUSAL_KL,
+        laboratory.DEEP_COMPRESSION,
+        laboratory.DENOISING,
+    )
+    return {recipe.name: recipe for recipe in every}[name]
 
 
 def read(folder: Path) -> "Recipe":

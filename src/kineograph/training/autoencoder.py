@@ -139,6 +139,7 @@ class AutoencoderTrainer:
     def _begin_stage(self) -> None:
         stage = self.stages[self.stage]
         self.average.decay = stage.schedule.average
+        torch.manual_seed(self.run.seed + self.stage)  # every process has the same discriminator
         self.criterion = Criterion(stage.terms, stage.adversary, self.networks).to(self.run.device)
         moving = []
         for name, parameter in self.model.named_parameters():

@@ -1,0 +1,222 @@
+"""The laboratory: every kind of autoencoder so small that it trains within minutes on a CPU.
+
+Clips of the toybox world of 32 x 32 pixels, 8 or 9 frames. `benchmarks/laboratory_autoencoders.py`
+trains them all and says what they reach. Each recipe is whole: a small transformer of the
+toybox's kind stands on its latents.
+"""
+
+from dataclasses import replace
+
+from kineograph.autoencoders.causal_kl import CausalKLConfig
+from kineograph.autoencoders.deep_compression import DeepCompressionConfig, DeepLevels
+from kineograph.autoencoders.denoising import DenoisingConfig
+from kineograph.autoencoders.denoising_stages import Folded, Residuals, Unfolded
+from kineograph.autoencoders.image_kl import ImageKLConfig
+from kineograph.autoencoders.losses_terms import (
+    AbsoluteConfig,
+    Fade,
+    MeanDivergenceConfig,
+    MeanWaveletConfig,
+    SquaredConfig,
+    SquaredEdgesConfig,
+)
+from kineograph.autoencoders.stacked import StackedConfig
+from kineograph.autoencoders.time_kl import TimeKLConfig
+from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
+from kineograph.denoisers.ltx import Local, LTXConfig
+from kineograph.recipes.stages import AutoencoderStage, Clips, Schedule
+from kineograph.recipes.toybox import TOYBOX
+from kineograph.text.words import WordsConfig
+from kineograph.toybox.captions import vocabulary
+
+ODD = Clips(level=1, frames=9, size=32, fps=8.0)
+EVEN = Clips(level=1, frames=8, size=32, fps=8.0)
+SCHEDULE = Schedule(
+    steps=300, batch=4, rate=2.5e-3, warmup=30, decay=0.7, shape="cosine", average=0.97
+)
+PIXELS = (
+    SquaredConfig(weight=10.0),
+    SquaredEdgesConfig(weight=4.0),
+    AbsoluteConfig(fade=Fade(start=0.4, end=0.6)),
+)
+NOISY = (*PIXELS, MeanDivergenceConfig(weight=1e-4))
+
+PICTURES = ImageKLConfig(
+    latent_channels=8, widths=(8, 32, 64), blocks=1, groups=4, attention=False, scale=1.0
+)
+LEVELS = DeepLevels(
+    widths=(8, 32, 64), depths=(1, 1, 1), reaches=(None, None, (5,)), halves=(True, True)
+)
+
+TEXT = WordsConfig(vocabulary=vocabulary(), length=24, width=128)
+DENOISER = LTXConfig(
+    layers=4,
+    heads=4,
+    head_width=32,
+    text_width=128,
+    pooled_width=128,
+    causal_positions=True,
+    max_positions=(2.0, 32.0, 32.0),
+    theta=50.0,
+    local=Local(width=32),
+)
+
+IMAGE_KL = replace(
+    TOYBOX,
+    name="lab-image-kl",
+    paper="none: the KL autoencoder of pictures (2112.10752)",
+    summary="laboratory: frame by frame, 1 x 4 x 4",
+    autoencoder=PICTURES,
+    text=TEXT,
+    denoiser=replace(
+        DENOISER, in_channels=8, out_channels=8, temporal_scale=1, spatial_scale=4, patch=2
+    ),
+    sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
+    autoencoder_stages=(
+        AutoencoderStage(name="pixels", clips=ODD, schedule=SCHEDULE, terms=NOISY),
+    ),
+    cache=ODD,
+)
+
+STACKED = replace(
+    TOYBOX,
+    name="lab-stacked",
+    paper="none: parts of Open-Sora (2412.20404)",
+    summary="laboratory: pictures, then time, 4 x 4 x 4",
+    autoencoder=StackedConfig(
+        image=PICTURES,
+        time=TimeKLConfig(
+            channels=8,
+            inner_channels=16,
+            latent_channels=16,
+            base=32,
+            factors=(1, 1, 2),
+            halves=(True, True),
+            blocks=1,
+            groups=8,
+        ),
+        chunk=9,
+        scale=(),
+        shift=(),
+    ),
+    text=TEXT,
+    denoiser=replace(
+        DENOISER, in_channels=16, out_channels=16, temporal_scale=4, spatial_scale=4, patch=2
+    ),
+    sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
+    autoencoder_stages=(
+        AutoencoderStage(name="pixels", clips=ODD, schedule=SCHEDULE, terms=NOISY),
+    ),
+    cache=ODD,
+)
+
+WAVELET_FLOW = replace(
+    TOYBOX,
+    name="lab-wavelet-flow",
+    paper="none: parts of WF-VAE (2411.17459)",
+    summary="laboratory: wavelets, 4 x 8 x 8",
+    autoencoder=WaveletFlowConfig(
+        latent_channels=16,
+        base=16,
+        encoder_blocks=1,
+        decoder_blocks=1,
+        connect_blocks=1,
+        encoder_energy=16,
+        decoder_energy=16,
+    ),
+    text=TEXT,
+    denoiser=replace(
+        DENOISER, in_channels=16, out_channels=16, temporal_scale=4, spatial_scale=8, patch=1
+    ),
+    sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
+    autoencoder_stages=(
+        AutoencoderStage(
+            name="pixels",
+            clips=ODD,
+            schedule=replace(SCHEDULE, steps=350),
+            terms=(*NOISY, MeanWaveletConfig(weight=0.1)),
+        ),
+    ),
+    cache=ODD,
+)
+
+CAUSAL_KL = replace(
+    TOYBOX,
+    name="lab-causal-kl",
+    paper="none: parts of HunyuanVideo (2412.03603)",
+    summary="laboratory: causal convolutions, 4 x 4 x 4",
+    autoencoder=CausalKLConfig(
+        latent_channels=16, widths=(8, 32, 48), blocks=1, groups=4, space=4, scale=1.0
+    ),
+    text=TEXT,
+    denoiser=replace(
+        DENOISER, in_channels=16, out_channels=16, temporal_scale=4, spatial_scale=4, patch=2
+    ),
+    sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
+    autoencoder_stages=(
+        AutoencoderStage(name="pixels", clips=ODD, schedule=SCHEDULE, terms=NOISY),
+    ),
+    cache=ODD,
+)
+
+DEEP_COMPRESSION = replace(
+    TOYBOX,
+    name="lab-deep-compression",
+    paper="none: parts of Open-Sora 2.0 (2503.09642)",
+    summary="laboratory: shortcuts and linear attention, 4 x 4 x 4",
+    autoencoder=DeepCompressionConfig(latent_channels=32, encoder=LEVELS, decoder=LEVELS),
+    text=TEXT,
+    denoiser=replace(
+        DENOISER,
+        in_channels=32,
+        out_channels=32,
+        temporal_scale=4,
+        spatial_scale=4,
+        patch=2,
+        causal_positions=False,
+    ),
+    sampling=replace(TOYBOX.sampling, frames=8, height=32, width=32, multiple=8),
+    autoencoder_stages=(
+        AutoencoderStage(name="pixels", clips=EVEN, schedule=SCHEDULE, terms=PIXELS),
+    ),
+    cache=EVEN,
+)
+
+DENOISING = replace(
+    TOYBOX,
+    name="lab-denoising",
+    paper="none: parts of LTX-Video (2501.00103)",
+    summary="laboratory: a decoder that denoises, 4 x 8 x 8",
+    autoencoder=DenoisingConfig(
+        latent_channels=32,
+        patch=4,
+        encoder_base=32,
+        encoder=(
+            Residuals(blocks=1),
+            Folded(stride=(1, 2, 2), channels=64),
+            Residuals(blocks=1),
+            Folded(stride=(2, 1, 1), channels=64),
+            Folded(stride=(2, 1, 1), channels=64),
+            Residuals(blocks=1),
+        ),
+        decoder_base=128,
+        decoder=(
+            Residuals(blocks=1),
+            Unfolded(channels=64, straight=True),
+            Residuals(blocks=1),
+            Unfolded(stride=(2, 1, 1), channels=32, straight=True),
+            Residuals(blocks=1),
+        ),
+    ),
+    text=TEXT,
+    denoiser=replace(
+        DENOISER, in_channels=32, out_channels=32, temporal_scale=4, spatial_scale=8, patch=1
+    ),
+    sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
+    autoencoder_stages=(
+        AutoencoderStage(
+            name="pixels", clips=ODD, schedule=replace(SCHEDULE, steps=400), terms=NOISY
+        ),
+    ),
+    cache=ODD,
+)
