@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from kineograph.conditioning.filling import Filled, filled
 from kineograph.conditioning.injections import HeldFrames, cell_strength, evenly
 from kineograph.errors import ConfigError
 from kineograph.types import Given, Known, Step
@@ -110,3 +111,66 @@ def test_clean_cells_never_move_and_soft_ones_wait_for_their_time():
 def test_without_given_frames_all_cells_share_one_time():
     step = Step(0, 1, torch.ones(1), torch.zeros(1))
     assert HeldFrames().times(step, None) is step
+
+
+# --- filled in ----------------------------------------------------------------------------------
+
+FILLED = HeldFrames(filling=Filled(strength=0.6))
+
+
+def some(*frames: int) -> Given:
+    """The second sample is given as much as the first; a frame's pixels all say its number."""
+    video = torch.arange(9.0).view(1, 1, -1, 1, 1).expand(2, 3, -1, 4, 4).clone()
+    strength = torch.zeros(2, 1, 9, 4, 4)
+    strength[:, :, list(frames)] = 1.0
+    return Given(torch.where(strength > 0, video, 99.0), strength)
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        ((0,), [0] * 9),
+        ((0, 8), [0, 0, 0, 0, 0, 8, 8, 8, 8]),
+        ((0, 2, 4, 6, 8), list(range(9))),
+        ((3, 7), [3, 3, 3, 3, 4, 5, 6, 7, 7]),
+        ((), [99] * 9),
+    ],
+    ids=str,
+)
+def test_short_gaps_are_blended_and_long_ones_repeat_the_nearest_frame(frames, expected):
+    clip = filled(some(*frames), 4)
+    assert clip[:, :, :, 1, 2].tolist() == [[[float(value) for value in expected]] * 3] * 2
+
+
+def test_latent_frames_that_are_given_in_part_are_softly_known_and_marked():
+    known = FILLED.known(some(0, 8), Pooled(), None)
+    assert known.strength[1, 0, :, 0, 0].tolist() == pytest.approx([1.0, 0.0, 0.6])
+    assert known.partly[0].flatten().tolist() == [False, False, True]
+    assert known.latents[0, 0, :, 0, 0].tolist()[2] == 8.0  # the last frame, repeated
+
+
+def test_whole_latent_frames_may_lie_anywhere_where_gaps_are_filled():
+    known = FILLED.known(some(5, 6, 7, 8), Pooled(), None)
+    assert known.strength[0, 0, :, 0, 0].tolist() == [0.0, 0.0, 1.0] and known.partly is None
+    assert known.latents[0, 0, 2].unique().tolist() == [6.5]
+
+
+def test_leading_frames_are_the_same_whether_gaps_are_filled_or_not():
+    for count in (1, 5, 9):
+        one, other = (how.known(given(count), Pooled(), None) for how in (HeldFrames(), FILLED))
+        assert torch.equal(one.latents, other.latents) and other.partly is None
+        assert torch.equal(one.strength, other.strength)
+
+
+def test_a_soft_frame_in_part_is_softer_still():
+    task = some(8)
+    task.strength.mul_(0.5)
+    known = FILLED.known(task, Pooled(), None)
+    assert known.strength[0, 0, 2, 0, 0].item() == pytest.approx(0.3)
+
+
+def test_places_in_time_reach_the_layout():
+    when = torch.tensor([[1, 5]])
+    what = Known(torch.zeros(1, 2, 2, 1, 1), torch.ones(1, 1, 2, 1, 1), when)
+    _, layout = HeldFrames().begin(torch.zeros(1, 2, 2, 1, 1), what)
+    assert torch.equal(layout.when, when)

@@ -3,13 +3,14 @@
 Letters: B samples; T frames of Y x X pixels; C latent channels; F x H x W latent cells.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kineograph.conditioning.filling import Filling, Whole
 from kineograph.errors import ConfigError
 from kineograph.types import Autoencoder, Clock, Draws, Given, Known, Layout, Step
 
@@ -22,14 +23,17 @@ class HeldFrames:
     denoiser at time min(t, 1 - s), and does not move before t has fallen to 1 - s. Strength
     1 is a clean cell at time 0 that never moves. Needs a denoiser whose clock is `token`, or
     `frame` where whole frames are given.
+
+    filling: what becomes of latent frames of which only some pixel frames are given.
     """
 
     kind: Literal["held_frames"] = "held_frames"
     clock: ClassVar[Clock] = "frame"
     beside: ClassVar[bool] = False
+    filling: Filling = field(default_factory=Whole)
 
     def known(self, given: Given, autoencoder: Autoencoder, draws: Draws | None) -> Known:
-        """Encode the leading latent frames that are given; the rest stays unknown.
+        """Encode what is given, up to the last latent frame that something is given of.
 
         Args:
             given: frames (B, 3, T, Y, X) and strength (B, 1, T, Y, X).
@@ -37,16 +41,17 @@ class HeldFrames:
             draws: for the posterior; None: its mode.
 
         Raises:
-            ConfigError: something is given after a frame of which nothing is, or too little to
-                fill a single latent cell.
+            ConfigError: too little is given to fill a single latent cell; or, where nothing is
+                filled in, something is given after a frame of which nothing is.
         """
         frames, height, width = given.frames.shape[2:]
         channels, *grid = autoencoder.latent_shape(frames, height, width)
         strength = cell_strength(given.strength, (grid[0], grid[1], grid[2]))
+        strength, partly = soften(given.strength, strength, self.filling.share)
         refuse_lost(given.strength, strength)
         some = (strength > 0).flatten(3).any(3).any(1).any(0).tolist()  # per latent frame
-        count = some.index(False) if False in some else len(some)
-        if any(some[count:]):
+        count = len(some) - some[::-1].index(True) if True in some else 0
+        if not (self.filling.anywhere or all(some[:count])):
             raise ConfigError(
                 f"latent frames given: {some}; held frames must lead: give the first frame, or "
                 "all frames up to some point"
@@ -56,14 +61,15 @@ class HeldFrames:
             span = count * frames // grid[0]
             if not evenly(frames, grid[0]):
                 span = 1 if count == 1 else 1 + (count - 1) * (frames - 1) // (grid[0] - 1)
-            latents[:, :, :count] = autoencoder.encode(given.frames[:, :, :span], draws)
-        return Known(latents, strength)
+            video = self.filling.clip(given, -(-frames // grid[0]))
+            latents[:, :, :count] = autoencoder.encode(video[:, :, :span], draws)
+        return Known(latents, strength, partly=partly)
 
     def begin(self, start: Tensor, known: Known | None) -> tuple[Tensor, Layout]:
         """Noise (B, C, F, H, W) -> noise with the given cells in place."""
         if known is None:
             return start, Layout()
-        return torch.lerp(start, known.latents, known.strength), Layout()
+        return torch.lerp(start, known.latents, known.strength), Layout(when=known.when)
 
     def enter(self, x: Tensor, step: Step, known: Known | None, draws: Draws) -> Tensor:
         """Nothing happens before a step."""
@@ -115,6 +121,25 @@ def cell_strength(strength: Tensor, grid: tuple[int, int, int]) -> Tensor:
         later = functional.adaptive_max_pool3d(-strength[:, :, 1:], (count - 1, height, width))
         return -torch.cat([first, later], 2)
     return -functional.adaptive_max_pool3d(-strength, grid)
+
+
+def soften(given: Tensor, cells: Tensor, share: float) -> tuple[Tensor, Tensor | None]:
+    """Let cells of which only some frames are given be known with part of their strength.
+
+    Args:
+        given: strength of the pixels, (B, 1, T, Y, X); a frame counts as its weakest pixel.
+        cells: strength of the latent cells, (B, 1, F, H, W).
+        share: the part.
+
+    Returns:
+        Strength of the cells, and true in those frames, (B, 1, F, 1, 1), None where there are none.
+    """
+    whole = given.amin((3, 4), keepdim=True)
+    most = -cell_strength(-whole, (cells.shape[2], 1, 1))
+    partly = (most > 0) & (cells.amax((3, 4), keepdim=True) == 0)
+    if not share or not bool(partly.any()):
+        return cells, None
+    return torch.where(partly, share * most, cells), partly
 
 
 def refuse_lost(given: Tensor, cells: Tensor) -> None:

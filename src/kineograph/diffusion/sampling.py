@@ -97,7 +97,8 @@ def sample(
         step = Step(index, count, grid[index], grid[index + 1], history.turn())
         x = injection.enter(x, step, known, draws)
         step = injection.times(step, known)
-        moved = sampler(x, history, step, path, draws)
-        x = torch.where(step.next == step.time, x, moved)
+        held = step.next == step.time
+        if not bool(held.all()):
+            x = torch.where(held, x, sampler(x, history, step, path, draws))
         watch(step, x)
     return injection.leave(x, known)

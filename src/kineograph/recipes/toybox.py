@@ -15,6 +15,8 @@ from kineograph.autoencoders.losses_terms import (
     SquaredEdgesConfig,
 )
 from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
+from kineograph.conditioning.filling import Filled
+from kineograph.conditioning.injections import HeldFrames
 from kineograph.denoisers.ltx import Local, LTXConfig
 from kineograph.diffusion.guidance import ClassifierFree
 from kineograph.diffusion.objective import Objective
@@ -165,6 +167,7 @@ TOYBOX = Recipe(
         times=LogitNormal(std=1.1, shift=TokenShift(low=(64, 0.3), high=(320, 0.5))),
         focus_weight=2.0,
     ),
+    injection=HeldFrames(filling=Filled()),
     guidance=ClassifierFree(scale=4.0),
     sampling=Sampling(
         steps=24,

@@ -73,12 +73,15 @@ class Known:
 
     latents (B, C, F, H, W); strength (B, M, F, H, W): M = 1, or the time factor where a
     system folds the pixel-frame mask into channels; when (B, F): pixel-frame index of each
-    latent frame, where some lie off the video's own grid, None: the autoencoder's own.
+    latent frame, where some lie off the video's own grid, None: the autoencoder's own;
+    partly (B, 1, F, 1, 1): true where only some pixel frames of a latent frame are given, so
+    that they must be put back in the end, None: nowhere.
     """
 
     latents: Tensor
     strength: Tensor
     when: Tensor | None = None
+    partly: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
