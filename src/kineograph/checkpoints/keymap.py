@@ -14,7 +14,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from kineograph.checkpoints.patterns import Side, bind, show, translate
+from kineograph.checkpoints.patterns import Side, bind, plan, refuse, show, translate
 
 
 class Rule(Protocol):
@@ -238,6 +238,15 @@ class Below:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A rule at work: the public names and ours that belong together."""
+
+    rule: Rule
+    public: tuple[str, ...]
+    ours: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class KeyMap:
     """All rules of one public layout; `dump` undoes `load`."""
 
@@ -250,10 +259,20 @@ class KeyMap:
             CheckpointError: keys that no rule knows, rules that find no key, a constant that
                 differs, or a tensor of the wrong shape.
         """
-        return translate(
-            public,
-            [Side(_many(r.public), _many(r.ours), r.to_ours, not r.optional) for r in self.rules],
-        )
+        return translate(public, self._loading())
+
+    def steps(self, public: Iterable[str]) -> list[Step]:
+        """What `load` does with public keys of these names, in pieces that stand alone.
+
+        Raises:
+            CheckpointError: keys that no rule knows, or rules that find no key.
+        """
+        todo, problems = plan(public, self._loading())
+        refuse(problems)
+        return [Step(self.rules[one.index], one.reads, one.writes) for one in todo]
+
+    def _loading(self) -> list[Side]:
+        return [Side(_many(r.public), _many(r.ours), r.to_ours, not r.optional) for r in self.rules]
 
     def dump(self, ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Our names to the public ones.

@@ -21,17 +21,36 @@ class Side:
     needed: bool
 
 
+@dataclass(frozen=True)
+class Task:
+    """One rule, by its index, at work on the keys that it reads and writes together."""
+
+    index: int
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
 def translate(state: Mapping[str, Tensor], sides: Sequence[Side]) -> dict[str, Tensor]:
     """Run each rule on the keys that it claims: those of which it is the first match.
 
     Raises:
         CheckpointError: with one line per kind of key that does not fit.
     """
+    todo, problems = plan(state, sides)
+    done: dict[str, Tensor] = {}
+    for task in todo:
+        problems += _apply(sides[task.index], task, state, done)
+    refuse(problems)
+    return done
+
+
+def plan(keys: Iterable[str], sides: Sequence[Side]) -> tuple[list[Task], list[str]]:
+    """Which rule works on which keys, before a tensor is read, and what does not fit."""
     unmatched: list[str] = []
     groups: dict[tuple[int, tuple[tuple[str, str], ...]], set[str]] = {
         (index, ()): set() for index, side in enumerate(sides) if not side.reads and side.writes
     }
-    for key in state:
+    for key in keys:
         claim = _claim(key, sides)
         if claim is None:
             unmatched.append(key)
@@ -42,36 +61,43 @@ def translate(state: Mapping[str, Tensor], sides: Sequence[Side]) -> dict[str, T
     problems = _strangers(unmatched, sides) + [
         f"no key matches {' + '.join(reads)}" + _near(reads[0], unmatched) for reads in idle
     ]
-    done: dict[str, Tensor] = {}
+    todo: list[Task] = []
+    made: set[str] = set()
     for (index, places), claimed in groups.items():
-        problems += _apply(sides[index], dict(places), claimed, state, done)
+        reads = tuple(_fill(pattern, dict(places)) for pattern in sides[index].reads)
+        writes = tuple(_fill(pattern, dict(places)) for pattern in sides[index].writes)
+        missing = [name for name in reads if name not in claimed]
+        twice = [name for name in writes if name in made]
+        if missing:
+            problems.append(f"{', '.join(sorted(claimed))} needs {', '.join(missing)} beside it")
+        elif twice:
+            problems.append(f"{', '.join(reads)}: {', '.join(twice)} is already made from another")
+        else:
+            todo.append(Task(index, reads, writes))
+            made.update(writes)
+    return todo, problems
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Nothing, unless there are problems.
+
+    Raises:
+        CheckpointError: that lists them.
+    """
     if problems:
         raise CheckpointError(_listed("the keys do not fit", problems))
-    return done
 
 
 def _apply(
-    side: Side,
-    places: Mapping[str, str],
-    claimed: set[str],
-    state: Mapping[str, Tensor],
-    done: dict[str, Tensor],
+    side: Side, task: Task, state: Mapping[str, Tensor], done: dict[str, Tensor]
 ) -> list[str]:
     """Run one rule on one group of keys into `done`; returns what is wrong."""
-    reads = [_fill(pattern, places) for pattern in side.reads]
-    writes = [_fill(pattern, places) for pattern in side.writes]
-    missing = [name for name in reads if name not in claimed]
-    if missing:
-        return [f"{', '.join(sorted(claimed))} needs {', '.join(missing)} beside it"]
-    twice = [name for name in writes if name in done]
-    if twice:
-        return [f"{', '.join(reads)}: {', '.join(twice)} is already made from another key"]
     try:
-        made = side.run([state[name] for name in reads])
+        made = side.run([state[name] for name in task.reads])
     except (RuntimeError, ValueError, IndexError) as error:
-        shapes = ", ".join(f"{name} {show(state[name])}" for name in reads)
+        shapes = ", ".join(f"{name} {show(state[name])}" for name in task.reads)
         return [f"{shapes}: {str(error).strip().splitlines()[-1].strip()}"]
-    done.update(zip(writes, made, strict=True))
+    done.update(zip(task.writes, made, strict=True))
     return []
 
 
