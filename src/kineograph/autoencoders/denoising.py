@@ -16,7 +16,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from kineograph.autoencoders.coding import (
     as_posterior,
@@ -31,7 +30,6 @@ from kineograph.autoencoders.denoising_blocks import (
     TimedEnd,
     into_channels,
     out_of_channels,
-    pixel_norm,
 )
 from kineograph.autoencoders.denoising_stages import (
     Attended,
@@ -46,6 +44,7 @@ from kineograph.autoencoders.tiled import Cells, Tiling, decode_in_tiles, encode
 from kineograph.errors import ConfigError
 from kineograph.nn.centred import CentredConv
 from kineograph.nn.conv import Cache, CausalConv, in_chunks
+from kineograph.nn.entrances import PointsThenSilu
 from kineograph.types import Draws, Legal, Posterior, Reconstruction, Statistics
 
 Down = Residuals | Transition | Strided | Folded
@@ -163,7 +162,7 @@ class Encoder(nn.Module):
         x = self.enter(into_channels(video, self.patch), cache)
         for stage in self.stages:
             x = stage(x, Moment(cache=cache))
-        moments = self.out(functional.silu(pixel_norm(x)), cache)
+        moments = self.out.after(PointsThenSilu(), x, cache)
         mean, logvar = moments.tensor_split([self.latents], dim=1)
         return torch.cat((mean, logvar.expand_as(mean)), dim=1)
 
@@ -190,7 +189,7 @@ class Decoder(nn.Module):
         x = self.enter(latents, moment.cache)
         for stage in self.stages:
             x = stage(x, moment)
-        x = self.out(functional.silu(self.last(x, moment)), moment.cache)
+        x = self.out.after(self.last(moment), x, moment.cache)
         return out_of_channels(x, self.patch)
 
 

@@ -6,21 +6,19 @@ Letters: B clips, C channels, T frames of Y x X.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from einops import rearrange, reduce
 from torch import Tensor, nn
-from torch.nn import functional
 
 from kineograph.autoencoders.wavelet_blocks import ChannelNorm
 from kineograph.nn.attention import SelfAttention
 from kineograph.nn.centred import CentredConv
 from kineograph.nn.conv import Cache, CausalConv
 from kineograph.nn.embed import NumberEmbedding
-from kineograph.nn.norm import rms_norm
+from kineograph.nn.entrances import PointsThenSilu
 from kineograph.types import Draws, Grid
 
 Stride = tuple[int, int, int]  # in time, rows and columns
@@ -43,25 +41,6 @@ class Half(NamedTuple):
 
     conv: type[CausalConv] | type[CentredConv]
     timed: bool
-
-
-def pixel_norm(x: Tensor) -> Tensor:
-    """Divide the channels of every point of (B, C, T, Y, X) by their root mean square."""
-    return rms_norm(x.movedim(1, -1), eps=1e-8).movedim(-1, 1)
-
-
-Affine = Callable[[Tensor], Tensor]
-
-
-def unchanged(x: Tensor) -> Tensor:
-    """The affine that does nothing."""
-    return x
-
-
-def shift_and_scale(rows: Tensor, x: Tensor) -> Tensor:
-    """(B, C, T, Y, X) by rows (B, 2, C): the shift, and by how much the scale exceeds 1."""
-    shift, scale = rows[..., None, None, None].to(x.dtype).unbind(1)
-    return x * (1 + scale) + shift
 
 
 class Noise(nn.Module):
@@ -111,19 +90,26 @@ class Residual(nn.Module):
         self,
         x: Tensor,
         moment: Moment,
-        affine_1: Affine = unchanged,
-        affine_2: Affine = unchanged,
+        rows_1: Tensor | None = None,
+        rows_2: Tensor | None = None,
     ) -> Tensor:
-        """(B, C, T, Y, X) -> (B, C', T, Y, X); the affines follow the norms."""
-        y: Tensor = self.conv_1(functional.silu(affine_1(pixel_norm(x))), moment.cache)
+        """(B, C, T, Y, X) -> (B, C', T, Y, X); may overwrite x where nothing is learned.
+
+        rows: what follows the norms, (B or 1, 2, C) as in `PointsThenSilu`.
+        """
+        cache, second = moment.cache, PointsThenSilu(rows_2)
+        y = self.conv_1.after(PointsThenSilu(rows_1), x, cache)
         if y.shape[2]:
             y = self.noise_1(y, moment)
-            y = self.conv_2(functional.silu(affine_2(pixel_norm(y))), moment.cache)
-        if moment.cache is not None:
-            x = moment.cache.wait(self, x, y.shape[2])
+        if cache is None:
+            y = self.conv_2.after(second, y, onto=self.shortcut(x))
+        else:
+            y = self.conv_2.after(second, y, cache) if y.shape[2] else y
+            x = cache.wait(self, x, y.shape[2])
             if not y.shape[2]:
                 return y
-        result: Tensor = self.shortcut(x) + self.noise_2(y, moment)
+            y = self.shortcut(x) + y
+        result: Tensor = self.noise_2(y, moment)
         return result
 
 
@@ -139,11 +125,11 @@ class AttendedResidual(nn.Module):
         self,
         x: Tensor,
         moment: Moment,
-        affine_1: Affine = unchanged,
-        affine_2: Affine = unchanged,
+        rows_1: Tensor | None = None,
+        rows_2: Tensor | None = None,
     ) -> Tensor:
         """(B, C, T, Y, X) -> the same."""
-        x = self.residual(x, moment, affine_1, affine_2)
+        x = self.residual(x, moment, rows_1, rows_2)
         change = self.attention(rearrange(x, "b c t y x -> b (t y x) c"), None, Grid(*x.shape[2:]))
         result: Tensor = x + change.transpose(1, 2).view_as(x)
         return result
@@ -183,8 +169,7 @@ class TimedRun(nn.Module):
         time = self.time(moment.time).unflatten(-1, (4, -1))
         for block, table in zip(self.blocks, self.tables, strict=True):
             first, second = (time + table).split(2, dim=1)
-            affines = partial(shift_and_scale, first), partial(shift_and_scale, second)
-            x = block(x, moment, *affines)
+            x = block(x, moment, first, second)
         return x
 
 
@@ -201,9 +186,9 @@ class End(nn.Module):
         """The moment as it is."""
         return moment
 
-    def forward(self, x: Tensor, moment: Moment) -> Tensor:
-        """(B, C, T, Y, X) -> the same."""
-        return pixel_norm(x)
+    def forward(self, moment: Moment) -> PointsThenSilu:
+        """What stands before the convolution."""
+        return PointsThenSilu()
 
 
 class TimedEnd(nn.Module):
@@ -222,10 +207,9 @@ class TimedEnd(nn.Module):
         assert moment.time is not None
         return moment._replace(time=moment.time * self.scale)
 
-    def forward(self, x: Tensor, moment: Moment) -> Tensor:
-        """(B, C, T, Y, X) -> the same."""
-        rows = self.time(moment.time).unflatten(-1, (2, -1)) + self.table
-        return shift_and_scale(rows, pixel_norm(x))
+    def forward(self, moment: Moment) -> PointsThenSilu:
+        """What stands before the convolution."""
+        return PointsThenSilu(self.time(moment.time).unflatten(-1, (2, -1)) + self.table)
 
 
 class StridedDown(nn.Module):
@@ -295,19 +279,23 @@ class StraightUp(nn.Module):
             x = moment.cache.wait(self, x, y.shape[2])
         first = self.up.begins(y, moment)
         new, old = (self.up.spread(one, first=first) for one in (y, x))
-        return new + old.repeat(1, new.shape[1] // old.shape[1], 1, 1, 1)
+        times = rearrange(new, "b (n c) t y x -> b n c t y x", c=old.shape[1])
+        result: Tensor = (times + old.unsqueeze(1)).flatten(1, 2)
+        return result
 
 
 def fold_volume(x: Tensor, stride: Stride) -> Tensor:
     """(B, C, T t, Y y, X x) -> (B, C t y x, T, Y, X)."""
     t, p, q = stride
-    return rearrange(x, "b c (t i) (y j) (x k) -> b (c i j k) t y x", i=t, j=p, k=q)
+    points = rearrange(x, "b c (t i) (y j) (x k) -> b t y x (c i j k)", i=t, j=p, k=q)
+    return points.movedim(-1, 1)  # channels last in memory, as convolutions read it
 
 
 def unfold_volume(x: Tensor, stride: Stride) -> Tensor:
     """The inverse of `fold_volume`."""
     t, p, q = stride
-    return rearrange(x, "b (c i j k) t y x -> b c (t i) (y j) (x k)", i=t, j=p, k=q)
+    points = rearrange(x, "b (c i j k) t y x -> b (t i) (y j) (x k) c", i=t, j=p, k=q)
+    return points.movedim(-1, 1)
 
 
 def into_channels(video: Tensor, patch: int) -> Tensor:

@@ -10,10 +10,16 @@ from typing import Protocol
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kineograph.nn.piecewise import Entrance, Plain, Sizes, Window, convolve, learning, pointwise
-
-POINT: tuple[Sizes, Sizes] = ((1, 1, 1), (1, 1, 1))
-NOTHING = Plain()
+from kineograph.nn.piecewise import (
+    NOTHING,
+    POINT,
+    Entrance,
+    Sizes,
+    Window,
+    convolve,
+    learning,
+    pointwise,
+)
 
 
 class Border(Protocol):

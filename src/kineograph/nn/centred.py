@@ -7,10 +7,15 @@ layer waits for it (`Cache.wait`).
 Letters: B clips, C channels, T frames of Y x X.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
 from kineograph.nn.conv import Cache
+from kineograph.nn.piecewise import NOTHING, Entrance, Window, convolve, learning
+
+WINDOW = Window((3, 3, 3), before=(1, 1, 1), behind=(1, 1, 1))
 
 
 class CentredConv(nn.Conv3d):
@@ -27,8 +32,35 @@ class CentredConv(nn.Conv3d):
 
     def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
         """(B, C, T, Y, X) -> (B, C', T, Y, X), or what a chunk of it gives, maybe no frame."""
+        return self.after(NOTHING, x, cache)
+
+    def after(
+        self,
+        entrance: Entrance,
+        x: Tensor,
+        cache: Cache | None = None,
+        onto: Tensor | None = None,
+    ) -> Tensor:
+        """The same of what an entrance makes of x.
+
+        Args:
+            entrance: what stands before the convolution.
+            x: (B, C, T, Y, X).
+            cache: of a clip in chunks.
+            onto: added to the result, (B, C', T, Y, X); overwritten where nothing is learned.
+        """
+        if cache is None and not learning():
+            window = replace(WINDOW, repeat=(True, self.padding_mode == "replicate"))
+            return convolve(x, self, entrance, window, onto)
+        x = entrance(x)
         if cache is None:
-            return super().forward(torch.cat((x[:, :, :1], x, x[:, :, -1:]), dim=2))
+            y = super().forward(torch.cat((x[:, :, :1], x, x[:, :, -1:]), dim=2))
+        else:
+            y = self._chunk(x, cache)
+        return y if onto is None else onto + y
+
+    def _chunk(self, x: Tensor, cache: Cache) -> Tensor:
+        """What a chunk gives."""
         seen = self._with_past(x, cache)
         if seen.shape[2] < 3:
             if seen.shape[2]:

@@ -12,6 +12,15 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from kineograph.nn.piecewise import (
+    NOTHING,
+    POINT,
+    Entrance,
+    Window,
+    convolve,
+    learning,
+    pointwise,
+)
 from kineograph.nn.tiling import join
 
 
@@ -108,10 +117,36 @@ class CausalConv(nn.Conv3d):
         super().__init__(
             inside, outside, kernel, stride=stride, padding=(0, padding, padding), bias=bias
         )
+        self.sizes, self.sides = (kernel, stride), padding
 
     def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
         """(B, C, T, Y, X) -> (B, C', ceil(T / stride), Y', X'), or what a chunk of it gives."""
-        return super().forward(self._after_past(x, cache))
+        return self.after(NOTHING, x, cache)
+
+    def after(
+        self,
+        entrance: Entrance,
+        x: Tensor,
+        cache: Cache | None = None,
+        onto: Tensor | None = None,
+    ) -> Tensor:
+        """The same of what an entrance makes of x.
+
+        Args:
+            entrance: what stands before the convolution.
+            x: (B, C, T, Y, X).
+            cache: of a clip in chunks.
+            onto: added to the result, (B, C', T', Y', X'); overwritten where nothing is learned.
+        """
+        if learning() or cache is not None:
+            y = super().forward(self._after_past(entrance(x), cache))
+            return y if onto is None else onto + y
+        if self.sizes == POINT and entrance is NOTHING and onto is None:
+            return pointwise(x, self)
+        kernel, stride = self.sizes
+        before, behind = (kernel[0] - 1, self.sides, self.sides), (0, self.sides, self.sides)
+        repeat = (True, self.padding_mode == "replicate")
+        return convolve(x, self, entrance, Window(kernel, stride, before, behind, repeat), onto)
 
     def _after_past(self, x: Tensor, cache: Cache | None) -> Tensor:
         kernel, stride = self.kernel_size[0], self.stride[0]

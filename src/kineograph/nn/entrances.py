@@ -63,7 +63,7 @@ class PointsThenSilu:
         """Points (T, Y, X, C) need nothing of each other."""
         width, affine = clip.shape[-1], None
         if self.rows is not None:
-            shift, scale = self.rows[index % len(self.rows)].float()
+            shift, scale = self.rows[index % len(self.rows)].to(full(clip))
             affine = shift, 1 + scale
 
         def work(values: Tensor) -> None:
@@ -90,7 +90,7 @@ class LayerThenSilu:
     def measured(self, clip: Tensor, index: int) -> Write:
         """Points (T, Y, X, C) need nothing of each other."""
         norm = self.norm
-        weight, bias = norm.weight.float(), norm.bias.float()
+        weight, bias = norm.weight.to(full(clip)), norm.bias.to(full(clip))
 
         def work(values: Tensor) -> None:
             whole = functional.layer_norm(values, norm.normalized_shape, weight, bias, norm.eps)
@@ -100,14 +100,14 @@ class LayerThenSilu:
 
 
 def group_affine(norm: nn.GroupNorm, clip: Tensor) -> tuple[Tensor, Tensor]:
-    """The scale and shift (C,) in float32 that a group norm means for points (T, Y, X, C)."""
+    """The scale and shift (C,) that a group norm means for points (T, Y, X, C)."""
     groups, per_group = norm.num_groups, norm.num_channels // norm.num_groups
     count = clip[..., 0].numel() * per_group
     # Around the first point, so that squares of a large mean do not hide a small spread.
-    origin = clip[:1, 0, 0].float().view(groups, -1).mean(1).repeat_interleave(per_group)
+    origin = clip[:1, 0, 0].to(full(clip)).view(groups, -1).mean(1).repeat_interleave(per_group)
     sums = torch.zeros(2, norm.num_channels, dtype=torch.float64, device=clip.device)
     for part in _parts(clip):
-        values = (part.float() - origin).flatten(0, -2)
+        values = (part.to(origin.dtype) - origin).flatten(0, -2)
         ones = values.new_ones(1, len(values))
         sums[0] += (ones @ values)[0]
         sums[1] += (ones @ values.square_())[0]
@@ -115,19 +115,24 @@ def group_affine(norm: nn.GroupNorm, clip: Tensor) -> tuple[Tensor, Tensor]:
     inverse = (square - mean.square() + norm.eps).rsqrt().repeat_interleave(per_group)
     middle = mean.repeat_interleave(per_group) + origin
     scale = norm.weight * inverse
-    return scale.float(), (norm.bias - middle * scale).float()
+    return scale.to(origin.dtype), (norm.bias - middle * scale).to(origin.dtype)
+
+
+def full(x: Tensor) -> torch.dtype:
+    """What is computed in: at least single precision."""
+    return torch.promote_types(x.dtype, torch.float32)
 
 
 def _writer(work: Work) -> Write:
-    """Work in float32 on a few points at once, and write what they become."""
+    """Work in full precision on a few points at once, and write what they become."""
 
     def write(points: Tensor, out: Tensor) -> None:
         for source, target in zip(_parts(points), _parts(out), strict=True):
-            if target.dtype == torch.float32:
+            if target.dtype == full(target):
                 target.copy_(source)
                 work(target)
             else:
-                values = source.float()
+                values = source.to(full(source))
                 work(values)
                 target.copy_(values)
 
@@ -136,7 +141,7 @@ def _writer(work: Work) -> Write:
 
 def _parts(points: Tensor) -> Iterator[Tensor]:
     """Points (t, y, x, C), rows of a frame or whole frames at once."""
-    step = CPU_STEP if points.device.type == "cpu" else DEVICE_STEP
+    step = CPU_STEP if points.device.type in ("cpu", "meta") else DEVICE_STEP
     row = max(1, points[0, 0].numel())
     frame = max(1, points[0].numel())
     for frames in torch.split(points, max(1, step // frame)):

@@ -57,6 +57,10 @@ class Plain:
         return _copy
 
 
+NOTHING = Plain()
+POINT: tuple[Sizes, Sizes] = ((1, 1, 1), (1, 1, 1))  # kernel and stride that see one point
+
+
 @dataclass(frozen=True)
 class Window:
     """What a convolution reads: its kernel, its stride, and what stands around the clip.
@@ -121,7 +125,7 @@ def convolve(
     weight = layer.weight
     size = window.sizes((x.shape[2], x.shape[3], x.shape[4]))
     few = size[0] * size[1] * size[2] <= len(weight) and window.stride == (1, 1, 1)
-    gathered = few and x.device.type == "cpu"  # see `_gathered`
+    gathered = few and x.device.type in ("cpu", "meta")  # see `_gathered`
     if not gathered:
         weight = weight.to(memory_format=torch.channels_last_3d)
     found = _empty(x, len(weight), size) if onto is None else onto
@@ -200,7 +204,7 @@ def pieces(x: Tensor, entrance: Entrance, window: Window, outside: int) -> Itera
     frames, rows, columns = window.sizes(inside)
     if 0 in (frames, rows, columns):
         return
-    room = CPU_PIECE if x.device.type == "cpu" else DEVICE_PIECE
+    room = CPU_PIECE if x.device.type in ("cpu", "meta") else DEVICE_PIECE
     # Pieces about as long as high: then the least of them is read twice.
     area = max(1, room // (x.element_size() * columns * outside))
     long = min(frames, max(1, area // min(rows, isqrt(area))))
