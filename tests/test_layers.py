@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "kineograph"
 
 MODELS = {"autoencoders", "denoisers", "text"}
 PARTS = MODELS | {"nn", "media", "toybox", "diffusion", "conditioning", "data", "types"}
+PARTS |= {"optimisers"}
 WEIGHTS = {"checkpoints", "checkpoints.public"}
 BASE = PARTS | WEIGHTS | {"config", "errors", "curation", "parallel", "recipes"}
 WORK = BASE | {"planning"}
@@ -25,7 +26,8 @@ ALLOWED: dict[str, set[str]] = {
     "text": {"nn", "types", "errors"},
     "diffusion": {"types", "errors"},
     "conditioning": {"types", "media", "errors"},
-    "data": {"media", "types", "errors"},
+    "data": {"media", "types", "config", "errors"},
+    "optimisers": {"types", "errors"},
     "curation": {"data", "media", "nn", "errors"},
     "checkpoints": {"types", "errors"},
     "checkpoints.public": {"checkpoints", "nn", "types", "errors"} | MODELS,
