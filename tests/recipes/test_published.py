@@ -33,7 +33,7 @@ def facts(recipe: Recipe) -> list[tuple[int, int, int, float]]:
 def test_rates_are_fixed_and_clips_come_one_at_a_time(name: str) -> None:
     for stage in recipes.get(name).autoencoder_stages:
         schedule = stage.schedule
-        assert schedule.batch == 1 and schedule.betas == (0.9, 0.999)
+        assert schedule.batch == 1 and schedule.optimiser.betas == (0.9, 0.999)
         steps = (0, schedule.steps // 2, schedule.steps - 1)
         assert [learning_rate(schedule, step) for step in steps] == [schedule.rate] * 3
         assert stage.clips.kind == "footage" and stage.emphasis.mask == 0
@@ -121,7 +121,8 @@ def test_open_sora_plan_trains_in_800k_and_twice_200k_steps() -> None:  # 2.1
         assert divergence == DivergenceConfig(weight=1e-6)
         assert wavelet == WaveletConfig(weight=0.1)
         assert stage.schedule.rate == stage.opponent.rate == 1e-5
-        assert stage.schedule.weight_decay == 1e-4 and stage.opponent.weight_decay == 0.01
+        assert stage.schedule.optimiser.weight_decay == 1e-4
+        assert stage.opponent.optimiser.weight_decay == 0.01
         assert not stage.opponent.kept, "a new discriminator in each stage"
         assert stage.adversary is not None and stage.adversary.kind == "adversarial"
         assert stage.adversary.start == 0 and stage.adversary.weight == 0.5
@@ -138,14 +139,14 @@ def test_open_sora_2_trains_video_dc_ae_in_250k_and_200k_steps() -> None:  # 4.4
     first, second = recipe.autoencoder_stages
     for stage in (first, second):
         assert stage.terms == (LikelihoodConfig(perceptual=0.5),), "no divergence"
-        assert stage.schedule.rate == 5e-5 and stage.schedule.epsilon == 1e-15
-        assert stage.schedule.weight_decay == 0.0 and stage.schedule.clip == 1.0
+        assert stage.schedule.rate == 5e-5 and stage.schedule.optimiser.epsilon == 1e-15
+        assert stage.schedule.optimiser.weight_decay == 0.0 and stage.schedule.clip == 1.0
         assert stage.images == 0.2
     assert first.adversary is None
     assert second.adversary is not None and second.adversary.weight == 0.05
     assert second.adversary.turns.kind == "together"
     assert second.adversary.discriminator.layers == 5
     assert second.adversary.discriminator.dropout == 0.3
-    assert second.opponent.rate == 1e-4 and second.opponent.weight_decay == 0.0
+    assert second.opponent.rate == 1e-4 and second.opponent.optimiser is None
     assert recipe.autoencoder.kind == "deep_compression"
     assert recipe.autoencoder.latent_channels == 128

@@ -11,6 +11,7 @@ from torch import Tensor
 from kineograph import recipes
 from kineograph.data.latents import Latents
 from kineograph.denoisers.ltx import Local
+from kineograph.optimisers.kinds import Muon
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Clips, Schedule, Stage
 from kineograph.toybox.scene import to_json
@@ -20,6 +21,7 @@ from kineograph.training.weights import save_part, save_recipe
 
 CLIPS = Clips(frames=5, size=16)
 SCHEDULE = Schedule(steps=4, batch=2, rate=5e-3, warmup=1, average=0.9)
+MIXED = replace(SCHEDULE, optimiser=Muon())
 TERMS = recipes.get("toybox").autoencoder_stages[1].terms
 
 
@@ -52,8 +54,8 @@ def recipe() -> Recipe:
         ),
         cache=CLIPS,
         stages=(
-            Stage(name="images", latent_frames=1, schedule=SCHEDULE),
-            Stage(name="videos", latent_frames=2, schedule=SCHEDULE),
+            Stage(name="images", latent_frames=1, schedule=MIXED),
+            Stage(name="videos", latent_frames=2, schedule=MIXED),
         ),
     )
 

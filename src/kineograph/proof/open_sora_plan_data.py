@@ -14,7 +14,7 @@ from kineograph.data.min_max import MinMaxSizes, OwnShape
 from kineograph.media.framing import CutThenScale, ScaleThenCut
 from kineograph.proof.table import Table
 from kineograph.proof.vector import Results, Vector
-from kineograph.training.clipping import AdaptiveClip, AdaptiveClipping, total_norm
+from kineograph.optimisers.clipping import AdaptiveClip, AdaptiveClipping, total_norm
 
 HOST_SEED = 99  # of the draws that fill up batches, as the vector says in words
 NOTHING = -1  # the vectors' length of a clip that is left out

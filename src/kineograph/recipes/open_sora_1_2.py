@@ -19,19 +19,21 @@ from kineograph.diffusion.clip_shift import ClipShift
 from kineograph.diffusion.guidance import ClassifierFree
 from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.times import Even, LogitNormal
+from kineograph.optimisers.kinds import AdamW
 from kineograph.recipes.recipe import Recipe, Sampling
 from kineograph.recipes.stages import AutoencoderStage, Footage, Schedule
 from kineograph.text.t5 import T5Config
 
 CLIPS = Footage(frames=17, size=256, fps=24.0)
+ADAM = AdamW(betas=(0.9, 0.999))
 FIRST = Schedule(
-    steps=380_000, batch=1, rate=1e-5, warmup=0, decay=0.0, average=0.0, betas=(0.9, 0.999)
+    steps=380_000, batch=1, rate=1e-5, warmup=0, decay=0.0, average=0.0, optimiser=ADAM
 )
 SECOND = Schedule(
-    steps=260_000, batch=1, rate=1e-5, warmup=0, decay=0.0, average=0.0, betas=(0.9, 0.999)
+    steps=260_000, batch=1, rate=1e-5, warmup=0, decay=0.0, average=0.0, optimiser=ADAM
 )
 THIRD = Schedule(
-    steps=560_000, batch=1, rate=1e-5, warmup=0, decay=0.0, average=0.0, betas=(0.9, 0.999)
+    steps=560_000, batch=1, rate=1e-5, warmup=0, decay=0.0, average=0.0, optimiser=ADAM
 )
 
 AUTOENCODER_STAGES = (

@@ -16,11 +16,14 @@ from kineograph.denoisers.mmdit import MMDiTConfig
 from kineograph.diffusion.negatives import TwoNegatives
 from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.times import AreaShift, Even, LogitNormal
+from kineograph.optimisers.kinds import AdamW
 from kineograph.recipes.recipe import Recipe, Sampling
 from kineograph.recipes.stages import AutoencoderStage, Footage, Opponent, Schedule
 from kineograph.text.pair import T5WithCLIPConfig
 
 CLIPS = Footage(frames=32, size=256, fps=24.0)
+
+ADAM = AdamW(betas=(0.9, 0.999), epsilon=1e-15)
 
 AUTOENCODER_STAGES = (
     AutoencoderStage(
@@ -34,8 +37,7 @@ AUTOENCODER_STAGES = (
             warmup=0,
             decay=0.0,
             average=0.99,
-            betas=(0.9, 0.999),
-            epsilon=1e-15,
+            optimiser=ADAM,
         ),
         terms=(LikelihoodConfig(perceptual=0.5),),
     ),
@@ -50,8 +52,7 @@ AUTOENCODER_STAGES = (
             warmup=0,
             decay=0.0,
             average=0.99,
-            betas=(0.9, 0.999),
-            epsilon=1e-15,
+            optimiser=ADAM,
         ),
         terms=(LikelihoodConfig(perceptual=0.5),),
         adversary=AdversarialConfig(

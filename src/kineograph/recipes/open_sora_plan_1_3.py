@@ -19,10 +19,12 @@ from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.prediction import V
 from kineograph.diffusion.samplers import Ancestral
 from kineograph.diffusion.weighting import MinSNR
+from kineograph.optimisers.kinds import AdamW
 from kineograph.recipes.recipe import Recipe, Sampling
 from kineograph.recipes.stages import AutoencoderStage, Footage, Opponent, Schedule
 from kineograph.text.t5 import T5Config
 
+ADAM = AdamW(betas=(0.9, 0.999), weight_decay=1e-4)
 LONG = Schedule(
     steps=800_000,
     batch=1,
@@ -31,8 +33,7 @@ LONG = Schedule(
     decay=0.0,
     clip=None,
     average=0.999,
-    betas=(0.9, 0.999),
-    weight_decay=1e-4,
+    optimiser=ADAM,
 )
 SHORT = Schedule(
     steps=200_000,
@@ -42,11 +43,10 @@ SHORT = Schedule(
     decay=0.0,
     clip=None,
     average=0.999,
-    betas=(0.9, 0.999),
-    weight_decay=1e-4,
+    optimiser=ADAM,
 )
 CRITIC = AdversarialConfig(weight=0.5, balance=Adaptive(epsilon=1e-6), turns=Alternate())
-MOVES = Opponent(rate=1e-5, weight_decay=0.01)
+MOVES = Opponent(rate=1e-5, optimiser=AdamW(betas=(0.9, 0.999), weight_decay=0.01))
 SLOWER = Footage(frames=49, size=256, fps=12.0)
 
 AUTOENCODER_STAGES = (

@@ -13,6 +13,8 @@ from kineograph.conditioning.channels import GivenEnds
 from kineograph.conditioning.dropout import FirstFrame
 from kineograph.conditioning.frame_masks import FrameMasks
 from kineograph.conditioning.token_dropping import FixedCount, SpatialDropping, TemporalDropping
+from kineograph.optimisers.clipping import AdaptiveClip
+from kineograph.optimisers.kinds import Adafactor, AdamW, Muon
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +46,23 @@ class Footage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Change:
+    """From step `step` of a stage on (the first one is 0), its rate is `rate`."""
+
+    step: int
+    rate: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """How long a stage lasts and how fast its weights move.
 
     The rate rises over `warmup` steps, stays, and falls to zero over the last `decay`
     share of the steps, linearly or as half a cosine. Gradients are clipped to norm `clip`
-    (None: never); `average` is the decay of the moving average of the weights. betas, epsilon
-    and weight_decay are AdamW's.
+    (None: never), after what `outliers` does to them (None: nothing); `average` is the decay of
+    the moving average of the weights. accumulate: batches that are looked at before a step.
+    changes: rates that hold from some step on, instead of `rate`, such as a rate that is lowered
+    half way.
     """
 
     steps: int
@@ -61,9 +73,10 @@ class Schedule:
     shape: Literal["linear", "cosine"] = "linear"
     clip: float | None = 1.0
     average: float = 0.996
-    betas: tuple[float, float] = (0.9, 0.98)
-    epsilon: float = 1e-8
-    weight_decay: float = 0.0
+    optimiser: AdamW | Adafactor | Muon = field(default_factory=AdamW)
+    outliers: AdaptiveClip | None = None
+    accumulate: int = 1
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +95,14 @@ class Emphasis:
 class Opponent:
     """How a stage's discriminator moves.
 
-    rate, weight_decay, clip: its own, as in `Schedule`; everything else is the stage's.
+    rate, clip, optimiser: its own, as in `Schedule` (optimiser None: as the stage's); everything
+    else is the stage's.
     kept: go on with the discriminator of the stage before, instead of a new one.
     """
 
     rate: float = 1e-4
-    weight_decay: float = 0.0
     clip: float | None = 1.0
+    optimiser: AdamW | Adafactor | Muon | None = None
     kept: bool = False
 
 
@@ -120,8 +134,7 @@ class Stage:
     latent_frames: how many latent frames of each cached clip are used (1: images only);
     text_dropout: share of captions that are replaced by the null caption; words_lost: share
     of the words of the others that are replaced by the unknown word; given: which latent
-    frames are given, and how often; dropping: which tokens the denoiser sees, None: all;
-    matrices: name patterns of the weights that Muon moves, AdamW moves the rest.
+    frames are given, and how often; dropping: which tokens the denoiser sees, None: all.
     """
 
     name: str
@@ -133,4 +146,3 @@ class Stage:
         default_factory=lambda: FirstFrame(probability=0.15)
     )
     dropping: SpatialDropping | TemporalDropping | FixedCount | None = None
-    matrices: tuple[str, ...] = ("denoiser.blocks.*.weight",)

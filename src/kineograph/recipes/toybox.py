@@ -21,6 +21,7 @@ from kineograph.denoisers.ltx import Local, LTXConfig
 from kineograph.diffusion.guidance import ClassifierFree
 from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.times import Even, LogitNormal, TokenShift
+from kineograph.optimisers.kinds import Muon
 from kineograph.recipes.recipe import Recipe, Sampling
 from kineograph.recipes.stages import (
     AutoencoderStage,
@@ -106,37 +107,39 @@ AUTOENCODER_STAGES = (
     ),
 )
 
+MUON = Muon(matrices=("denoiser.blocks.*.weight",))
+
 DENOISER_STAGES = (
     Stage(
         name="images",
         latent_frames=1,
-        schedule=Schedule(steps=450, batch=64, rate=4e-3, decay=0.3),
+        schedule=Schedule(steps=450, batch=64, rate=4e-3, decay=0.3, optimiser=MUON),
     ),
     Stage(
         name="images again",
         latent_frames=1,
-        schedule=Schedule(steps=500, batch=64, rate=4e-3, decay=0.65),
+        schedule=Schedule(steps=500, batch=64, rate=4e-3, decay=0.65, optimiser=MUON),
     ),
     Stage(
         name="videos",
         latent_frames=5,
-        schedule=Schedule(steps=1950, batch=28, rate=3e-3, decay=0.65),
+        schedule=Schedule(steps=1950, batch=28, rate=3e-3, decay=0.65, optimiser=MUON),
     ),
     Stage(
         name="videos again",
         latent_frames=5,
-        schedule=Schedule(steps=620, batch=28, rate=2e-3, warmup=20, decay=1.0),
+        schedule=Schedule(steps=620, batch=28, rate=2e-3, warmup=20, decay=1.0, optimiser=MUON),
     ),
     Stage(
         name="videos at last",
         latent_frames=5,
-        schedule=Schedule(steps=300, batch=28, rate=2.5e-3, warmup=20, decay=1.0),
+        schedule=Schedule(steps=300, batch=28, rate=2.5e-3, warmup=20, decay=1.0, optimiser=MUON),
         words_lost=0.0,
     ),
     Stage(
         name="videos once more",
         latent_frames=5,
-        schedule=Schedule(steps=300, batch=28, rate=2.5e-3, warmup=20, decay=1.0),
+        schedule=Schedule(steps=300, batch=28, rate=2.5e-3, warmup=20, decay=1.0, optimiser=MUON),
         words_lost=0.0,
     ),
 )

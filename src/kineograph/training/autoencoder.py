@@ -119,8 +119,7 @@ class AutoencoderTrainer:
         if not math.isfinite(loss.item()):
             raise NumericsError(f"{stage.name}, step {self.step}: the loss is {loss.item()}")
         loss.backward()  # type: ignore[no-untyped-call]
-        self.place.average(optimisers.gradients())
-        return optimisers.step(self.step)
+        return optimisers.step(self.step, self.place).norm
 
     def _now_and_then(self, stage: AutoencoderStage) -> None:
         if self.place.first and self.step % self.run.evaluate_every == 0:
@@ -150,8 +149,8 @@ class AutoencoderTrainer:
         judging = replace(
             stage.schedule,
             rate=stage.opponent.rate,
-            weight_decay=stage.opponent.weight_decay,
             clip=stage.opponent.clip,
+            optimiser=stage.opponent.optimiser or stage.schedule.optimiser,
         )
         self.judges = Optimisers(list(self.criterion.adversaries()), judging)
 

@@ -110,8 +110,7 @@ class DenoiserTrainer:
         if not math.isfinite(shown):
             raise NumericsError(f"{stage.name}, step {self.step}: the loss is {shown}")
         loss.mean.backward()  # type: ignore[no-untyped-call]
-        self.place.average(self.optimisers.gradients())
-        norm = self.optimisers.step(self.step)
+        norm = self.optimisers.step(self.step, self.place).norm
         self.average.update(self.model)
         numbers = {"loss": shown, "norm": norm, **by_time(loss)}
         self.journal.step(stage.name, self.step, stage.schedule.steps, numbers)
@@ -158,9 +157,7 @@ class DenoiserTrainer:
     def _begin_stage(self) -> None:
         stage = self.recipe.stages[min(self.stage, len(self.recipe.stages) - 1)]
         self.average = Average(self.model, stage.schedule.average)
-        self.optimisers = Optimisers(
-            list(self.model.named_parameters()), stage.schedule, stage.matrices
-        )
+        self.optimisers = Optimisers(list(self.model.named_parameters()), stage.schedule)
 
     def _save(self) -> None:
         if self.place.first:

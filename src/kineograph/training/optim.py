@@ -1,98 +1,117 @@
-"""How weights move: Muon for the matrices of the blocks, AdamW for the rest.
+"""One step of the weights: gradients of all processes, clipped; optimisers at the right rate."""
 
-Muon orthogonalises each matrix's momentum (Jordan et al., 2024); its step is scaled to
-AdamW's, so that one rate serves both.
-"""
-
+import copy
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Muon, Optimizer
 
+from kineograph.errors import ConfigError, NumericsError, nearest
+from kineograph.optimisers.kinds import Named
 from kineograph.recipes.stages import Schedule
+from kineograph.training.replicas import Replicas
+
+ALONE = Replicas()
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a step found: the gradients' norm before clipping, and the outliers' seven curves."""
+
+    norm: float
+    curves: Mapping[str, float] = field(default_factory=dict)
 
 
 class Optimisers:
     """All optimisers of one stage, driven by its schedule."""
 
-    def __init__(
-        self,
-        parameters: Sequence[tuple[str, nn.Parameter]],
-        schedule: Schedule,
-        matrices: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, parameters: Named, schedule: Schedule) -> None:
         self.schedule = schedule
         self.parameters = [parameter for _, parameter in parameters]
-        turned: list[nn.Parameter] = []
-        plain: list[nn.Parameter] = []
-        for name, parameter in parameters:
-            matrix = parameter.ndim == 2 and any(fnmatchcase(name, p) for p in matrices)
-            (turned if matrix else plain).append(parameter)
-        self.parts: list[Optimizer] = []
-        if plain:
-            self.parts.append(
-                AdamW(
-                    plain,
-                    lr=schedule.rate,
-                    betas=schedule.betas,
-                    eps=schedule.epsilon,
-                    weight_decay=schedule.weight_decay,
-                    fused=True,
-                )
-            )
-        if turned:
-            self.parts.append(
-                Muon(
-                    turned,
-                    lr=schedule.rate,
-                    weight_decay=0.0,
-                    adjust_lr_fn="match_rms_adamw",
-                )
-            )
+        self.parts = schedule.optimiser.build(parameters, schedule.rate)
+        self.outliers = None if schedule.outliers is None else schedule.outliers.build()
 
     def gradients(self) -> list[Tensor]:
         """The gradients of this step, in a fixed order; missing ones become zeros."""
         for parameter in self.parameters:
             if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
+                parameter.grad = parameter.new_zeros(parameter.shape)
         return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
 
-    def step(self, index: int) -> float:
-        """Clip, move, and forget the gradients.
+    def step(self, index: int, place: Replicas = ALONE) -> Moved:
+        """Leave outliers out, average over processes, clip, move, and forget the gradients.
 
         Args:
             index: steps done in this stage.
+            place: this process among those that train side by side.
 
-        Returns:
-            The norm of the gradients before clipping.
+        Raises:
+            NumericsError: a gradient is not finite; no weight has moved.
         """
+        gradients = self.gradients()
+        curves: dict[str, float] = {}
+        if self.outliers is not None:
+            found = self.outliers(gradients, place.collect, place.rank)
+            curves = {name: one for name, one in found.series(0.0).items() if name != "loss"}
+        place.average(gradients)
         limit = math.inf if self.schedule.clip is None else self.schedule.clip
         norm = float(nn.utils.clip_grad_norm_(self.parameters, limit))
+        if not math.isfinite(norm):
+            raise NumericsError(f"step {index}: the norm of the gradients is {norm}")
         rate = learning_rate(self.schedule, index)
         for part in self.parts:
             for group in part.param_groups:
                 group["lr"] = rate
             part.step()
             part.zero_grad(set_to_none=True)
-        return norm
+        return Moved(norm, curves)
 
-    def state_dict(self) -> list[dict[str, object]]:
+    def state_dict(self) -> dict[str, Any]:
         """For `training.state`."""
-        return [part.state_dict() for part in self.parts]
+        return {
+            "parts": [part.state_dict() for part in self.parts],
+            "outliers": None if self.outliers is None else self.outliers.state_dict(),
+        }
 
-    def load_state_dict(self, states: Iterable[dict[str, object]]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """The inverse of `state_dict`."""
-        for part, state in zip(self.parts, states, strict=True):
-            part.load_state_dict(state)
+        for part, one in zip(self.parts, state["parts"], strict=True):
+            part.load_state_dict(copy.deepcopy(one))  # torch would move what it is given
+        if self.outliers is not None:
+            self.outliers.load_state_dict(state["outliers"])
 
 
 def learning_rate(schedule: Schedule, index: int) -> float:
-    """The rate of step `index` (from 0): up, level, and down to zero."""
+    """The rate of step `index` (from 0): up, level or changed, and down to zero."""
     up = min(1.0, (index + 1) / max(1, schedule.warmup))
     falling = max(1.0, schedule.decay * schedule.steps)
     left = min(1.0, (schedule.steps - index) / falling)
     down = left if schedule.shape == "linear" else 0.5 - 0.5 * math.cos(math.pi * left)
-    return schedule.rate * up * down
+    begun = [change for change in schedule.changes if change.step <= index]
+    rate = max(begun, key=lambda one: one.step).rate if begun else schedule.rate
+    return rate * up * down
+
+
+def unfreeze(model: nn.Module, frozen: Sequence[str]) -> list[tuple[str, nn.Parameter]]:
+    """Let a model's weights learn, but those whose names match a pattern.
+
+    Returns:
+        The weights that learn, by name.
+
+    Raises:
+        ConfigError: a pattern matches nothing, or nothing is left to learn.
+    """
+    named = list(model.named_parameters())
+    for pattern in frozen:
+        if not any(fnmatchcase(name, pattern) for name, _ in named):
+            heads: Iterable[str] = {".".join(name.split(".")[:2]) + ".*" for name, _ in named}
+            raise ConfigError(f"frozen {pattern!r} matches no weight{nearest(pattern, heads)}")
+    for name, parameter in named:
+        parameter.requires_grad_(not any(fnmatchcase(name, one) for one in frozen))
+    moving = [(name, parameter) for name, parameter in named if parameter.requires_grad]
+    if not moving:
+        raise ConfigError(f"frozen {', '.join(frozen)}: nothing is left to learn")
+    return moving

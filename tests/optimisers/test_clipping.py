@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kineograph.errors import ConfigError
-from kineograph.training.clipping import AdaptiveClip, NormClip, total_norm
+from kineograph.optimisers.clipping import AdaptiveClip, NormClip, total_norm
 from kineograph.training.warmup import LinearWarmup
 
 

@@ -1,0 +1,1 @@
+"""How weights move: optimisers as data, and what happens to gradients that are too large."""
