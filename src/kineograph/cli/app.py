@@ -28,6 +28,7 @@ VERBS = {
     "cache": "store clips as latents, ready for training",
     "train": "train a recipe's denoiser",
     "train-autoencoder": "train a recipe's autoencoder",
+    "latents": "say what an autoencoder's latents are like",
     "evaluate": "measure a model: the score card",
     "verify": "compare with the published systems",
     "models": "list the recipes",

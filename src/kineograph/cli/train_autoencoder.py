@@ -7,12 +7,20 @@ from typing import Annotated
 
 @dataclass(frozen=True, kw_only=True)
 class TrainAutoencoder:
-    """Train a recipe's autoencoder through its stages; stop and go on at any time."""
+    """Train a recipe's autoencoder through its stages; stop and go on at any time.
+
+    In the end it prints what the latents are like: every channel's mean, variance and
+    divergence, which channels have collapsed, and how many axes they really use.
+    """
 
     model: Annotated[str, "which recipe; `kineograph models` shows all"] = "toybox"
     out: Annotated[Path, "folder of the run: state, journal, and in the end weights"] = Path(
         "runs/autoencoder"
     )
+    videos: Annotated[Path | None, "folder with videos, for recipes that train on footage"] = None
+    lpips: Annotated[
+        tuple[Path, ...], "files with the weights of LPIPS: VGG's and the heads, or both in one"
+    ] = ()
     seed: Annotated[int, "first scene seed and initial weights"] = 0
     processes: Annotated[int, "processes of one thread each"] = 2
     device: Annotated[str, "where to compute"] = "cpu"
@@ -26,8 +34,17 @@ class TrainAutoencoder:
         from kineograph import recipes
         from kineograph.config import override
         from kineograph.training.autoencoder import train
+        from kineograph.training.clips import on_videos
         from kineograph.training.run import Run
 
         recipe = override(recipes.get(self.model), *self.set)
-        run = Run(folder=self.out, seed=self.seed, save_every=self.save_every, device=self.device)
+        if self.videos is not None:
+            recipe = on_videos(recipe, self.videos)
+        run = Run(
+            folder=self.out,
+            seed=self.seed,
+            save_every=self.save_every,
+            device=self.device,
+            lpips=self.lpips,
+        )
         print(train(recipe, run, self.processes, print))

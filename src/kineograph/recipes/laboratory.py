@@ -24,7 +24,7 @@ from kineograph.autoencoders.stacked import StackedConfig
 from kineograph.autoencoders.time_kl import TimeKLConfig
 from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
 from kineograph.denoisers.ltx import Local, LTXConfig
-from kineograph.recipes.stages import AutoencoderStage, Clips, Schedule
+from kineograph.recipes.stages import AutoencoderStage, Clips, Emphasis, Schedule
 from kineograph.recipes.toybox import TOYBOX
 from kineograph.text.words import WordsConfig
 from kineograph.toybox.captions import vocabulary
@@ -34,6 +34,10 @@ EVEN = Clips(level=1, frames=8, size=32, fps=8.0)
 SCHEDULE = Schedule(
     steps=300, batch=4, rate=2.5e-3, warmup=30, decay=0.7, shape="cosine", average=0.97
 )
+PATIENT = Schedule(  # what is sampled begins as noise and needs more steps
+    steps=600, batch=2, rate=2.5e-3, warmup=30, decay=0.8, shape="cosine", average=0.98
+)
+TOYS = Emphasis(mask=4.0, motion=4.0)  # floors alone are worth 20 dB
 PIXELS = (
     SquaredConfig(weight=10.0),
     SquaredEdgesConfig(weight=4.0),
@@ -73,7 +77,7 @@ IMAGE_KL = replace(
     ),
     sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
     autoencoder_stages=(
-        AutoencoderStage(name="pixels", clips=ODD, schedule=SCHEDULE, terms=NOISY),
+        AutoencoderStage(name="pixels", clips=ODD, schedule=PATIENT, terms=NOISY, emphasis=TOYS),
     ),
     cache=ODD,
 )
@@ -105,7 +109,7 @@ STACKED = replace(
     ),
     sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
     autoencoder_stages=(
-        AutoencoderStage(name="pixels", clips=ODD, schedule=SCHEDULE, terms=NOISY),
+        AutoencoderStage(name="pixels", clips=ODD, schedule=PATIENT, terms=NOISY, emphasis=TOYS),
     ),
     cache=ODD,
 )
@@ -135,6 +139,7 @@ WAVELET_FLOW = replace(
             clips=ODD,
             schedule=replace(SCHEDULE, steps=350),
             terms=(*NOISY, MeanWaveletConfig(weight=0.1)),
+            emphasis=TOYS,
         ),
     ),
     cache=ODD,
@@ -154,7 +159,7 @@ CAUSAL_KL = replace(
     ),
     sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
     autoencoder_stages=(
-        AutoencoderStage(name="pixels", clips=ODD, schedule=SCHEDULE, terms=NOISY),
+        AutoencoderStage(name="pixels", clips=ODD, schedule=PATIENT, terms=NOISY, emphasis=TOYS),
     ),
     cache=ODD,
 )
@@ -177,7 +182,7 @@ DEEP_COMPRESSION = replace(
     ),
     sampling=replace(TOYBOX.sampling, frames=8, height=32, width=32, multiple=8),
     autoencoder_stages=(
-        AutoencoderStage(name="pixels", clips=EVEN, schedule=SCHEDULE, terms=PIXELS),
+        AutoencoderStage(name="pixels", clips=EVEN, schedule=SCHEDULE, terms=PIXELS, emphasis=TOYS),
     ),
     cache=EVEN,
 )
@@ -190,7 +195,7 @@ DENOISING = replace(
     autoencoder=DenoisingConfig(
         latent_channels=32,
         patch=4,
-        encoder_base=32,
+        encoder_base=64,
         encoder=(
             Residuals(blocks=1),
             Folded(stride=(1, 2, 2), channels=64),
@@ -204,7 +209,7 @@ DENOISING = replace(
             Residuals(blocks=1),
             Unfolded(channels=64, straight=True),
             Residuals(blocks=1),
-            Unfolded(stride=(2, 1, 1), channels=32, straight=True),
+            Unfolded(stride=(2, 1, 1), channels=64, straight=True),
             Residuals(blocks=1),
         ),
     ),
@@ -215,7 +220,11 @@ DENOISING = replace(
     sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
     autoencoder_stages=(
         AutoencoderStage(
-            name="pixels", clips=ODD, schedule=replace(SCHEDULE, steps=400), terms=NOISY
+            name="pixels",
+            clips=ODD,
+            schedule=replace(SCHEDULE, steps=500),
+            terms=NOISY,
+            emphasis=TOYS,
         ),
     ),
     cache=ODD,

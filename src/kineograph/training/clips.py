@@ -6,12 +6,14 @@ sees the same data, and no two processes see the same clip.
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from kineograph.errors import ConfigError
+from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Clips, Footage
 from kineograph.toybox.render import render
 from kineograph.toybox.scene import Scene
@@ -41,6 +43,26 @@ def length(stage: AutoencoderStage, seed: str) -> int:
     if choice.random() < stage.images:
         return 1
     return choice.choice(stage.lengths) if stage.lengths else stage.clips.frames
+
+
+def on_videos(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with all stages of its autoencoder that train on footage pointed to a folder.
+
+    Raises:
+        ConfigError: no stage does.
+    """
+    stages = tuple(
+        replace(stage, clips=replace(stage.clips, folder=str(folder)))
+        if isinstance(stage.clips, Footage)
+        else stage
+        for stage in recipe.autoencoder_stages
+    )
+    if not any(isinstance(stage.clips, Footage) for stage in stages):
+        raise ConfigError(
+            f"recipe {recipe.name!r} trains its autoencoder on toybox clips, so videos are of no "
+            "use; expected a recipe whose stages have clips of kind 'footage'"
+        )
+    return replace(recipe, autoencoder_stages=stages)
 
 
 def draw(
