@@ -2,9 +2,12 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
+
+from kineograph.errors import DataError, MediaError
 
 Thing = TypeVar("Thing")
 
@@ -66,3 +69,22 @@ def groups(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
     rest = iter(things)
     while group := list(islice(rest, size)):
         yield group
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """A name to write to; it becomes `path` when all went well, and vanishes when not.
+
+    Raises:
+        DataError: nothing can be written there, or what is to be copied cannot be read.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except (OSError, MediaError) as error:
+        raise DataError(f"{path}: cannot be written: {error}") from None
+    finally:
+        with suppress(OSError):
+            part.unlink()

@@ -9,20 +9,19 @@ from pathlib import Path
 
 from kineograph.data.clip import Caption, Clip
 from kineograph.data.layouts import metadata
-from kineograph.data.layouts.files import first_of, has_videos, videos
+from kineograph.data.layouts.files import first_of, has_videos, is_video, videos
 from kineograph.data.layouts.lines import Found
 from kineograph.data.layouts.rows import Problem
 from kineograph.errors import DataError
 
 SPLITS = ("train", "validation", "valid", "val", "dev", "test")
 ENDINGS = (".txt", ".caption")
-_OTHERS = (*metadata.NAMES, "dataset.json", "videos2caption.json", "videos.txt", "data.txt")
 
 
 def looks_plain(path: Path) -> bool:
     """A video file, or a folder in which all that there is are videos."""
     if path.is_file():
-        return next(_files(path), None) is not None
+        return is_video(path)
     return _has_own_videos(path) and not looks_sidecar(path)
 
 
@@ -102,8 +101,8 @@ def _split_lists(path: Path) -> list[Path]:
 
 
 def _is_free(path: Path) -> bool:
-    """Whether it is a folder without any list of videos."""
-    return path.is_dir() and first_of(path, _OTHERS) is None and not _split_lists(path)
+    """Whether it is a folder without lists of videos in its splits."""
+    return path.is_dir() and not _split_lists(path)
 
 
 def _has_own_videos(path: Path) -> bool:

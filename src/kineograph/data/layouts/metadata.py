@@ -4,18 +4,17 @@ The layout of Hugging Face datasets, of DiffSynth and of finetrainers; `export` 
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from kineograph.data.clip import Clip, to_record
-from kineograph.data.layouts.files import first_of
+from kineograph.data.layouts.files import first_of, written
 from kineograph.data.layouts.lines import Found, by_suffix, clips, keys
 from kineograph.data.layouts.rows import OWN, Columns
 from kineograph.data.media import local
-from kineograph.errors import DataError, MediaError
+from kineograph.errors import DataError
 
 NAMES = ("metadata.jsonl", "metadata.csv", "metadata.json")
 COLUMNS = Columns(source=("file_name", "video"), captions=("prompt", "text", "caption"))
@@ -50,25 +49,18 @@ def write(clips: Iterable[Clip], folder: Path) -> int:
     Raises:
         DataError: a file is missing, or something cannot be written.
     """
-    listing = folder / NAMES[0]
-    part = listing.with_name(listing.name + ".part")
     names: dict[str, str] = {}
     count = 0
-    try:
-        (folder / "videos").mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as file:
-            for clip in clips:
-                if clip.source not in names:
-                    name = f"videos/{len(names):06d}{clip.path.suffix.lower()}"
-                    names[clip.source] = _copied(clip, folder, name)
-                row = line(replace(clip, source=names[clip.source]))
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                count += 1
-        part.replace(listing)
-    except (OSError, MediaError) as error:
-        raise DataError(f"{folder}: cannot be written: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)
+    with written(folder / NAMES[0]) as part, part.open("w", encoding="utf-8") as file:
+        for clip in clips:
+            if clip.source not in names:
+                name = f"videos/{len(names):06d}{clip.path.suffix.lower()}"
+                with written(folder / name) as copy, local(clip.path) as source:
+                    shutil.copyfile(source, copy)
+                names[clip.source] = name
+            row = line(replace(clip, source=names[clip.source]))
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
     return count
 
 
@@ -76,11 +68,3 @@ def line(clip: Clip) -> dict[str, object]:
     """What a clip's line holds."""
     text = clip.texts[0] if clip.captions else ""
     return {"file_name": clip.source, "text": text, OWN: to_record(clip)}
-
-
-def _copied(clip: Clip, folder: Path, name: str) -> str:
-    with local(clip.path) as source:
-        part = folder / (name + ".part")
-        shutil.copyfile(source, part)
-        os.replace(part, folder / name)
-    return name

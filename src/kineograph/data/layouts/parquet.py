@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kineograph.data.clip import Clip, from_record, to_record
-from kineograph.data.layouts.files import first_of, groups
+from kineograph.data.layouts.files import first_of, groups, written
 from kineograph.data.layouts.lines import Found, Numbered
 from kineograph.data.layouts.rows import Malformed, Problem
 from kineograph.errors import DataError
@@ -104,20 +104,12 @@ def write(clips: Iterable[Clip], path: Path) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    part = path.with_name(path.name + ".part")
     count = 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(part, _schema()) as writer:
-            for group in groups(clips, _GROUP):
-                rows = [_row(clip, path.parent) for clip in group]
-                writer.write_table(pa.Table.from_pylist(rows, schema=_schema()))
-                count += len(rows)
-        part.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)
+    with written(path) as part, pq.ParquetWriter(part, _schema()) as writer:
+        for group in groups(clips, _GROUP):
+            rows = [_row(clip, path.parent) for clip in group]
+            writer.write_table(pa.Table.from_pylist(rows, schema=_schema()))
+            count += len(rows)
     return count
 
 

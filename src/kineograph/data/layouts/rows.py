@@ -13,6 +13,7 @@ Row = Mapping[str, object]
 
 OWN = "clip"  # the field in which our own exports keep the whole record
 _DERIVED = {"aspect_ratio", "resolution", "duration", "cut", "id", "relpath"}
+_FASTEST = 100_000  # frames per second
 _NOTHING = {"", "nan", "none", "null", "n/a"}
 
 
@@ -175,8 +176,8 @@ def _number(row: Row, name: str) -> float | None:
 def _positive(row: Row, name: str) -> float | None:
     """A rate; 0 means not known, as some lists have it for pictures."""
     number = _number(row, name)
-    if number is not None and not 0 <= number < math.inf:
-        raise Malformed(f"{name} is {_short(row[name])}", "write a number above 0")
+    if number is not None and not 0 <= number <= _FASTEST:
+        raise Malformed(f"{name} is {_short(row[name])}", f"write a number, 0 to {_FASTEST}")
     return number or None
 
 

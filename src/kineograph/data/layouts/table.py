@@ -28,12 +28,14 @@ class Layout:
     """A way to list clips.
 
     looks: whether a place has this layout; read: its clips in order, each row that is none as
-    a problem.
+    a problem; listed: whether there is a list. A list says more than a look at the files, so
+    where there is one, layouts without are not asked.
     """
 
     summary: str
     looks: Callable[[Path], bool]
     read: Callable[[Path], Iterator[Found]]
+    listed: bool = True
 
 
 LAYOUTS = {
@@ -47,11 +49,11 @@ LAYOUTS = {
     "fastvideo": Layout("videos2caption.json", fastvideo.looks, fastvideo.read),
     "ltx": Layout("dataset.json with media_path, caption", ltx.looks, ltx.read),
     "webdataset": Layout("tar files of samples", webdataset.looks, webdataset.read),
-    "sidecar": Layout("a .txt beside each video", folder.looks_sidecar, folder.read_sidecar),
+    "sidecar": Layout("a .txt beside each video", folder.looks_sidecar, folder.read_sidecar, False),
     "video-folder": Layout(
-        "videos in folders by split or label", folder.looks_labelled, folder.read_labelled
+        "videos in folders by split or label", folder.looks_labelled, folder.read_labelled, False
     ),
-    "folder": Layout("videos alone, or one video", folder.looks_plain, folder.read_plain),
+    "folder": Layout("videos alone, or one video", folder.looks_plain, folder.read_plain, False),
 }
 
 WRITERS: dict[str, Callable[[Iterable[Clip], Path], int]] = {
@@ -72,7 +74,10 @@ def recognise(place: Path) -> str:
     """
     if not place.exists():
         raise DataError(f"{place}: there is no such file or folder")
-    found = [name for name, layout in LAYOUTS.items() if layout.looks(place)]
+    found: list[str] = []
+    for listed in (True, False):
+        same = [name for name, layout in LAYOUTS.items() if layout.listed == listed]
+        found = found or [name for name in same if LAYOUTS[name].looks(place)]
     if len(found) == 1:
         return found[0]
     if found:

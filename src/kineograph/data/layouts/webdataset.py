@@ -12,12 +12,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kineograph.data.clip import Caption, Clip
-from kineograph.data.layouts.files import groups, is_video
+from kineograph.data.layouts.files import groups, is_video, written
 from kineograph.data.layouts.lines import Found
 from kineograph.data.layouts.metadata import line
 from kineograph.data.layouts.rows import OWN, Columns, Malformed, Problem
 from kineograph.data.media import local
-from kineograph.errors import DataError, MediaError
 
 COLUMNS = Columns(source=("__video__",))
 _TEXTS = ("txt", "caption", "text")
@@ -132,19 +131,14 @@ def write(clips: Iterable[Clip], folder: Path, *, shard: int = 1000) -> int:
         DataError: a file is missing, or something cannot be written.
     """
     count = 0
-    part = folder / "clips.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for number, group in enumerate(groups(clips, shard)):
-            with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as archive:
-                for clip in group:
-                    _add(archive, f"{count:09d}", clip)
-                    count += 1
-            part.replace(folder / f"clips-{number:05d}.tar")
-    except (OSError, MediaError) as error:
-        raise DataError(f"{folder}: cannot be written: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)
+    for number, group in enumerate(groups(clips, shard)):
+        with (
+            written(folder / f"clips-{number:05d}.tar") as part,
+            tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as archive,
+        ):
+            for clip in group:
+                _add(archive, f"{count:09d}", clip)
+                count += 1
     return count
 
 
