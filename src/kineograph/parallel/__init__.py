@@ -1,0 +1,1 @@
+"""What is done to a model from outside, so that it fits the machine."""
