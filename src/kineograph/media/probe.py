@@ -5,7 +5,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from kineograph.media.source import Video, is_full_range, opened
+from kineograph.media.source import Video, is_full_range, is_transparent, opened
 
 _SPACES = {1: "bt709", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
 _RANGES = {1: "limited", 2: "full"}
@@ -25,6 +25,7 @@ class Probe:
         color_range: `limited`, `full`, or `unspecified` (then limited is assumed).
         color_space: `bt709`, `bt601`, ..., or `unspecified`.
         audio_streams: how many there are; they are never read.
+        alpha: whether frames are transparent; they are shown on white.
         frames: frames that can be decoded; None: not counted. Files lie about it, so there is
             only this one way to know.
         lost: damaged frames; None: not counted.
@@ -42,6 +43,7 @@ class Probe:
     color_range: str
     color_space: str
     audio_streams: int
+    alpha: bool = False
     frames: int | None = None
     lost: int | None = None
     variable_rate: bool | None = None
@@ -102,6 +104,7 @@ def probe(path: str | Path, *, count: bool = False) -> Probe:
             else _RANGES.get(frame.color_range, "unspecified"),
             color_space=_SPACES.get(frame.colorspace, "unspecified"),
             audio_streams=audio_streams,
+            alpha=is_transparent(frame),
             frames=None if found is None else len(found.times),
             lost=None if found is None else found.lost,
             variable_rate=variable,

@@ -122,7 +122,7 @@ class Video:
         height, width = size or (self.height, self.width)
         if self.turn.transposed:
             height, width = width, height
-        transparent = frame.format.has_palette or any(c.is_alpha for c in frame.format.components)
+        transparent = is_transparent(frame)
         matrix = _matrix(frame)
         # RGB has no matrix, but PyAV 16 ignores the source's where both numbers are equal.
         other = Colorspace.ITU601 if matrix == Colorspace.ITU709 else Colorspace.ITU709
@@ -225,6 +225,11 @@ def opened(path: str | Path) -> Iterator[Video]:
 def is_full_range(frame: VideoFrame) -> bool:
     """Whether black is 0 and white is 255 in the stored luma (not 16 and 235)."""
     return frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+
+
+def is_transparent(frame: VideoFrame) -> bool:
+    """Whether its pixels say how opaque they are; those of palettes may."""
+    return frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
 
 
 def on_white(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
