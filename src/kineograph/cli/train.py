@@ -14,6 +14,7 @@ class Train:
         "runs/autoencoder/weights"
     )
     data: Annotated[Path, "a cache, see `kineograph cache`"] = Path("runs/latents")
+    start: Annotated[Path | None, "weights folder to begin from; an adapter needs it"] = None
     out: Annotated[Path, "folder of the run: state, journal, and in the end weights"] = Path(
         "runs/denoiser"
     )
@@ -32,4 +33,5 @@ class Train:
 
         run = Run(folder=self.out, seed=self.seed, save_every=self.save_every, device=self.device)
         recipe = override(recipes.get(self.model), *self.set)
-        print(train(recipe, Sources(self.autoencoder, self.data), run, self.processes, print))
+        sources = Sources(self.autoencoder, self.data, self.start)
+        print(train(recipe, sources, run, self.processes, print))

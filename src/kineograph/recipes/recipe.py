@@ -38,6 +38,7 @@ from kineograph.diffusion.prediction import Data, Noise, V, Velocity
 from kineograph.diffusion.samplers import Ancestral, Euler, Heun, Renoise
 from kineograph.diffusion.skip_layer import SkipLayer
 from kineograph.diffusion.times import Even, LinearQuadratic, Listed
+from kineograph.recipes.adapter import LoRA
 from kineograph.recipes.stages import AutoencoderStage, Clips, Stage
 from kineograph.text.clip import CLIPConfig
 from kineograph.text.pair import T5WithCLIPConfig
@@ -72,7 +73,8 @@ class Recipe:
     """One system: its parts, how it is trained, how it samples.
 
     controller: steers the denoiser by drawings of frames; None: nothing does. cache: the clips
-    that are stored as latents for the stages of the denoiser.
+    that are stored as latents for the stages of the denoiser. adapter: what `train` adapts
+    instead of moving all weights.
     """
 
     name: str
@@ -109,3 +111,4 @@ class Recipe:
     autoencoder_stages: tuple[AutoencoderStage, ...] = ()
     cache: Clips = field(default_factory=Clips)
     stages: tuple[Stage, ...] = ()
+    adapter: LoRA | None = None

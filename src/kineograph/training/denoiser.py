@@ -25,7 +25,7 @@ from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import Stage
 from kineograph.toybox.captions import caption
 from kineograph.toybox.scene import from_json
-from kineograph.training import replicas
+from kineograph.training import adapters, replicas
 from kineograph.training import state as states
 from kineograph.training.average import Average
 from kineograph.training.journal import Journal, Say
@@ -63,7 +63,13 @@ class DenoiserTrainer:
     """One run of `train`, in one of several equal processes."""
 
     def __init__(
-        self, recipe: Recipe, data: Latents, run: Run, place: replicas.Replicas, say: Say
+        self,
+        recipe: Recipe,
+        data: Latents,
+        run: Run,
+        place: replicas.Replicas,
+        say: Say,
+        start: Path | None = None,
     ) -> None:
         torch.manual_seed(run.seed)
         self.recipe = recipe
@@ -75,6 +81,13 @@ class DenoiserTrainer:
             path=recipe.path, prediction=recipe.prediction, injection=recipe.injection
         )
         self.model = Learner(recipe).to(run.device)
+        if start is not None:
+            adapters.begin_from(self.model, start, ("text", "denoiser"))
+        if recipe.adapter is not None:
+            if start is None:
+                raise ConfigError("an adapter changes weights that are there; expected --start")
+            self.model.requires_grad_(False)
+            adapters.adapt(self.model.denoiser, recipe.adapter)
         self.process.check(self.model.denoiser)
         if recipe.controller is not None:
             raise ConfigError(
@@ -157,7 +170,8 @@ class DenoiserTrainer:
     def _begin_stage(self) -> None:
         stage = self.recipe.stages[min(self.stage, len(self.recipe.stages) - 1)]
         self.average = Average(self.model, stage.schedule.average)
-        self.optimisers = Optimisers(list(self.model.named_parameters()), stage.schedule)
+        learning = [one for one in self.model.named_parameters() if one[1].requires_grad]
+        self.optimisers = Optimisers(learning, stage.schedule)
 
     def _save(self) -> None:
         if self.place.first:
@@ -195,10 +209,14 @@ def by_time(loss: Loss) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Sources:
-    """What a denoiser is trained on: an autoencoder's weights folder, and its cache."""
+    """What a denoiser is trained on: an autoencoder's weights folder, and its cache.
+
+    start: weights folder whose text encoder and denoiser it begins from; None: from nothing.
+    """
 
     autoencoder: Path
     cache: Path
+    start: Path | None = None
 
 
 def train(recipe: Recipe, sources: Sources, run: Run, processes: int, say: Say) -> Path:
@@ -212,17 +230,20 @@ def train(recipe: Recipe, sources: Sources, run: Run, processes: int, say: Say) 
         say: takes lines of progress.
 
     Returns:
-        The weights folder with all parts.
+        The weights folder with all parts; of an adapter, its file.
     """
     resolved = replace(recipe, autoencoder=recipes.read(sources.autoencoder).autoencoder)
     replicas.run(_work, processes, resolved, sources, run, say)
-    return run.folder / "weights"
+    return run.folder / ("weights" if recipe.adapter is None else adapters.FILE)
 
 
 def _work(place: replicas.Replicas, recipe: Recipe, sources: Sources, run: Run, say: Say) -> None:
     stored = latents.read(sources.cache, digest(sources.autoencoder, "autoencoder"))
-    learner = DenoiserTrainer(recipe, stored, run, place, say).train()
-    if place.first:
+    learner = DenoiserTrainer(recipe, stored, run, place, say, sources.start).train()
+    if place.first and recipe.adapter is not None and sources.start is not None:
+        found = adapters.changes(learner.denoiser, recipe.adapter)
+        adapters.save(run.folder / adapters.FILE, found, recipe, digest(sources.start, "denoiser"))
+    elif place.first:
         folder = run.folder / "weights"
         save_recipe(folder, recipe)
         save_part(folder, "text", learner.text)
