@@ -4,7 +4,7 @@ The fields are the command line: without default they are positional, the others
 flags; the annotation is the help. `run()` does the job and may return an exit code.
 A verb's file is imported when that verb is asked for, and imports torch in `run()` only.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted; `verify` adds 3.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 130 interrupted.
 """
 
 import importlib
@@ -25,6 +25,10 @@ VERBS = {
     "replay": "make a video again from what its file says",
     "reconstruct": "take a video through an autoencoder and back",
     "toybox": "render the procedural world as a captioned dataset",
+    "data-check": "decode every clip of a dataset: row, reason, fix",
+    "data-stats": "bucket table and funnel of a dataset, before training",
+    "data-import": "read any list of clips into a ledger",
+    "data-export": "write a dataset for others",
     "cache": "store clips as latents, ready for training",
     "train": "train a recipe's denoiser",
     "train-autoencoder": "train a recipe's autoencoder",
@@ -47,10 +51,11 @@ class Command(Protocol):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command line, by default the process's own; always raises SystemExit."""
-    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    given = _joined(list(sys.argv[1:] if arguments is None else arguments)) or ["--help"]
     wanted = given[0]
     if wanted not in VERBS and not wanted.startswith("-"):
-        _stop(f"no verb {wanted!r}{nearest(wanted, VERBS)}", 2)
+        family = [verb for verb in VERBS if verb.startswith(f"{wanted}-")]
+        _stop(f"no verb {wanted!r}{nearest(wanted, VERBS) if not family else _choice(family)}", 2)
     # Without rich, typer is twice as fast to show a page of help.
     app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_whole)
@@ -60,6 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             app.command(verb, help=summary)(_other)
     app(given, prog_name="kineograph")
+
+
+def _joined(words: list[str]) -> list[str]:
+    """`data check` is the verb `data-check`, in two words."""
+    two = "-".join(words[:2])
+    return [two, *words[2:]] if len(words) > 1 and two in VERBS else words
+
+
+def _choice(family: list[str]) -> str:
+    return "; there is: " + ", ".join(verb.replace("-", " ") for verb in family)
 
 
 def find(verb: str) -> type[Command]:

@@ -85,11 +85,25 @@ def check(found: Iterable[Found], limits: Limits) -> Iterator[Finding]:
             yield Finding(row=name, outcome="refused", remarks=(why,))
             continue
         clip, remarks = outcome.value.clip, outcome.value.remarks
-        first = seen.setdefault((clip.digest, clip.span), name)
-        if first != name:
-            remarks += (Remark(f"is the same as {first}", "delete one of them"),)
+        same = seen.get((clip.digest, clip.span))
+        if same is not None:
+            remarks += (Remark(f"is the same as {same}", "delete one of them"),)
+        seen.setdefault((clip.digest, clip.span), name)
         verdict: Verdict = "remarks" if remarks else "ok"
         yield Finding(row=name, outcome=verdict, remarks=remarks, clip=clip)
+
+
+def known_or_checked(found: Iterable[Found], limits: Limits) -> Iterator[Finding]:
+    """Findings of all rows; clips that were measured before are not decoded again."""
+    waiting: list[Found] = []
+    for row in found:
+        if isinstance(row, Problem) or not row.facts.measured:
+            waiting.append(row)
+            continue
+        yield from check(waiting, limits)
+        waiting = []
+        yield Finding(row=printable(row.source), outcome="ok", clip=row)
+    yield from check(waiting, limits)
 
 
 def look(found: Found) -> Inspection | None:

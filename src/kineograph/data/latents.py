@@ -85,6 +85,18 @@ def describe(folder: Path, description: Mapping[str, Any]) -> None:
     part.replace(path)
 
 
+def description(folder: Path) -> dict[str, Any]:
+    """What a cache says that it was made with.
+
+    Raises:
+        DataError: no cache, or a damaged one.
+    """
+    path = folder / DESCRIPTION
+    if not path.exists():
+        raise DataError(f"{folder}: no {DESCRIPTION} there; make a cache with `kineograph cache`")
+    return _read_description(path)
+
+
 def read(folder: Path, digest: str) -> Latents:
     """All clips of a cache.
 
@@ -95,10 +107,7 @@ def read(folder: Path, digest: str) -> Latents:
     Raises:
         DataError: no cache, an empty one, or one made with other weights.
     """
-    path = folder / DESCRIPTION
-    if not path.exists():
-        raise DataError(f"{folder}: no {DESCRIPTION} there; make a cache with `kineograph cache`")
-    made_with = _read_description(path).get("autoencoder")
+    made_with = description(folder).get("autoencoder")
     if made_with != digest:
         raise DataError(
             f"{folder}: made with autoencoder {made_with}, expected {digest}; "

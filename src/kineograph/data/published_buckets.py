@@ -213,3 +213,14 @@ OPEN_SORA_2_HIGH_COMPRESSION = BucketTable(
         ),
     ),
 )
+
+TABLES = {
+    "open-sora-1-stage-1": OPEN_SORA_1_STAGE_1,
+    "open-sora-1-stage-2": OPEN_SORA_1_STAGE_2,
+    "open-sora-1-stage-3": OPEN_SORA_1_STAGE_3,
+    "open-sora-2-stage-1": OPEN_SORA_2_STAGE_1,
+    "open-sora-2-stage-2": OPEN_SORA_2_STAGE_2,
+    "open-sora-2-stage-2-i2v": OPEN_SORA_2_STAGE_2_I2V,
+    "open-sora-2-high-compression": OPEN_SORA_2_HIGH_COMPRESSION,
+}
+"""All of them by name."""
