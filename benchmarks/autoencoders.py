@@ -141,17 +141,17 @@ def calls(job: Job, model: nn.Module) -> Callable[[], Tensor]:
     return lambda: model.decode_raw(latents)
 
 
-def seconds(call: Callable[[], Tensor], device: str) -> float:
-    """Of one call."""
+def timed(call: Callable[[], Tensor], device: str) -> tuple[Tensor, float]:
+    """What a call gives, and its seconds."""
     if device == "cpu":
         start = time.process_time()
-        call()
-        return time.process_time() - start
+        result = call()
+        return result, time.process_time() - start
     torch.cuda.synchronize()
     start = time.perf_counter()
-    call()
+    result = call()
     torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return result, time.perf_counter() - start
 
 
 @torch.no_grad()
@@ -167,12 +167,14 @@ def race(jobs: Sequence[Job], rounds: int) -> dict[str, Any]:
         runs = [torch.compile(run) for run in runs]
     times: list[list[float]] = [[], []]
     apart = None
-    if equal:
-        found, expected = (run().float() for run in runs)
-        apart = float((found - expected).norm() / expected.norm())
     for _ in range(rounds):
+        results = []
         for one, run in zip(times, runs, strict=True):
-            one.append(seconds(run, jobs[0].device))
+            result, spent = timed(run, jobs[0].device)
+            one.append(spent)
+            results.append(result.float())
+        if equal:
+            apart = float((results[0] - results[1]).norm() / results[1].norm())
     return {"seconds": [min(one) for one in times], "apart": apart}
 
 

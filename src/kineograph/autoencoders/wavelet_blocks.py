@@ -14,6 +14,8 @@ from torch.nn import functional
 
 from kineograph.nn.attention import attend
 from kineograph.nn.conv import Cache, CausalConv
+from kineograph.nn.entrances import GroupsThenSilu, LayerThenSilu
+from kineograph.nn.piecewise import convolve_doubled, learning
 from kineograph.nn.resample import (
     DoubleTime,
     double_space_linear,
@@ -80,11 +82,29 @@ class Residual(nn.Module):
         )
 
     def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
-        """(B, C, T, Y, X) -> (B, C', T, Y, X)."""
-        y: Tensor = self.conv_1(functional.silu(self.norm_1(x)), cache)
-        y = self.conv_2(self.dropout(functional.silu(self.norm_2(y))), cache)
+        """(B, C, T, Y, X) -> (B, C', T, Y, X); may overwrite x where nothing is learned."""
+        y = activated(self.norm_1, self.conv_1, x, cache)
         straight: Tensor = self.shortcut(x)
-        return straight + y
+        if self.training and self.dropout.p:
+            changed: Tensor = self.conv_2(self.dropout(functional.silu(self.norm_2(y))), cache)
+            return straight + changed
+        return activated(self.norm_2, self.conv_2, y, cache, onto=straight)
+
+
+def activated(
+    norm: nn.Module,
+    conv: CausalConv,
+    x: Tensor,
+    cache: Cache | None = None,
+    onto: Tensor | None = None,
+) -> Tensor:
+    """Norm, SiLU and convolution of (B, C, T, Y, X), added to `onto`, which may be overwritten."""
+    if isinstance(norm, ChannelNorm):
+        return conv.after(LayerThenSilu(norm), x, cache, onto)
+    if isinstance(norm, nn.GroupNorm) and not isinstance(norm, FrameGroupNorm):
+        return conv.after(GroupsThenSilu(norm), x, cache, onto)
+    y: Tensor = conv(functional.silu(norm(x)), cache)
+    return y if onto is None else onto + y
 
 
 class FrameAttention(nn.Module):
@@ -131,6 +151,8 @@ class UpFrame(nn.Module):
 
     def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
         """(B, C, T, Y, X) -> (B, C, T, 2 Y, 2 X)."""
+        if not learning():
+            return convolve_doubled(x, self.conv, time=False, repeat=(True, False))
         larger: Tensor = self.conv(double_space_nearest(x), cache)
         return larger
 

@@ -50,8 +50,8 @@ class Differences:
             for name, (found, expected) in self.misshaped.items()
         }
         strangers = {
-            name: f"{name} {dims(shape)}" + _hint(name, self.missing)
-            for name, shape in self.unexpected.items()
+            name: f"{name} {dims(shape)}" + (_hint(name, self.missing) if index < most else "")
+            for index, (name, shape) in enumerate(self.unexpected.items())
         }
         return [
             *_section("missing", {n: f"{n} {dims(s)}" for n, s in self.missing.items()}, most),

@@ -146,12 +146,12 @@ def convolve(
 def convolve_doubled(
     x: Tensor, layer: torch.nn.Conv3d, *, time: bool, repeat: tuple[bool, bool]
 ) -> Tensor:
-    """A causal 3 x 3 x 3 convolution of a clip whose entries are repeated before it.
+    """A causal convolution, 3 wide in the plane, of a clip whose entries are repeated before it.
 
-    Rows and columns are doubled, with `time` also all frames but the first. Of the three
-    neighbours that the kernel reads along a doubled axis two are copies of one entry, so that
-    two sums of weights do, other ones for even and odd entries: 8 / 27 of the arithmetic,
-    and no repeated clip in memory.
+    Rows and columns are doubled, with `time` (and a kernel of 3) also all frames but the first.
+    Of the three neighbours that the kernel reads along a doubled axis two are copies of one
+    entry, so that two sums of weights do, other ones for even and odd entries: 8 / 27 of the
+    arithmetic, and no repeated clip in memory.
 
     Args:
         x: (B, C, T, Y, X).
@@ -165,9 +165,10 @@ def convolve_doubled(
     weight = layer.weight.to(memory_format=torch.channels_last_3d)
     frames, rows, columns = x.shape[2:]
     size = (2 * frames - 1 if time else frames, 2 * rows, 2 * columns)
+    long = 2 if time else weight.shape[2]
     window = Window(
-        kernel=(2 if time else 3, 3, 3),
-        before=(1 if time else 2, 1, 1),
+        kernel=(long, 3, 3),
+        before=(long - 1, 1, 1),
         behind=(0, 1, 1),
         repeat=repeat,
     )

@@ -155,8 +155,8 @@ def _count(differences: Differences) -> int:
 def _differences(keys: KeyMap, config: Config, state: State) -> Differences:
     """Between a checkpoint and what a config's model is called publicly."""
     with torch.device("meta"):
-        expected = shapes(keys.dump(config.build().state_dict()))
-    found = shapes(state)
+        ours = config.build().state_dict()
+    expected, found = shapes(keys.dump(ours)), shapes(state)
     return compare(found, expected, {name: found[name] for name in keys.dropped(found)})
 
 
