@@ -115,4 +115,4 @@ def test_what_cannot_be_adapted_is_refused(recipe: Recipe, stored: Latents, tmp_
     with pytest.raises(ConfigError, match=r"attn\*: expected names of linear layers"):
         adapt(recipe.denoiser.build(), LoRA(layers=("attn*",)))
     with pytest.raises(ConfigError, match=r"adapter\.rank = 0"):
-        LoRA(rank=0)
+        adapt(recipe.denoiser.build(), LoRA(rank=0))

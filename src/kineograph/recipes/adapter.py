@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from kineograph.errors import ConfigError
-
 
 @dataclass(frozen=True, kw_only=True)
 class LoRA:
@@ -19,11 +17,3 @@ class LoRA:
     alpha: float = 16.0
     layers: tuple[str, ...] = ("*attention*", "*mlp*")
     dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.rank < 1:
-            raise ConfigError(f"adapter.rank = {self.rank}: expected 1 or more")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"adapter.dropout = {self.dropout}: expected 0 to below 1")
-        if not self.alpha > 0:
-            raise ConfigError(f"adapter.alpha = {self.alpha}: expected a number above 0")

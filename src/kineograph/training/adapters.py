@@ -36,8 +36,15 @@ def adapt(denoiser: nn.Module, lora: LoRA) -> None:
     """Put adapters around linear layers; nothing else is trained from here on.
 
     Raises:
-        ConfigError: PEFT is not installed, or no linear layer has such a name.
+        ConfigError: PEFT is not installed, a number cannot be, or no linear layer has such a
+            name.
     """
+    if lora.rank < 1:
+        raise ConfigError(f"adapter.rank = {lora.rank}: expected 1 or more")
+    if not 0 <= lora.dropout < 1:
+        raise ConfigError(f"adapter.dropout = {lora.dropout}: expected 0 to below 1")
+    if not lora.alpha > 0:
+        raise ConfigError(f"adapter.alpha = {lora.alpha}: expected a number above 0")
     linear = [name for name, one in denoiser.named_modules() if isinstance(one, nn.Linear)]
     chosen = [name for name in linear if any(fnmatchcase(name, p) for p in lora.layers)]
     idle = [p for p in lora.layers if not any(fnmatchcase(name, p) for name in linear)]
