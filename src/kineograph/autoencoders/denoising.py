@@ -289,8 +289,8 @@ class Denoising(nn.Module):
         return decode_in_tiles(network, latents, tiling, self.config.compression)
 
     def pieces(self) -> Sequence[Pieces]:
-        """Exact in time, down to one latent frame, but for attention over the clip."""
-        return ladder(self.config.compression, frames=1 if self._streams() else LEAST)
+        """Exact in time, but for attention over the clip."""
+        return ladder(self.config.compression, frames=LEAST)
 
     def cut(self, pieces: Pieces) -> "Denoising":
         """The same weights, coding in pieces."""

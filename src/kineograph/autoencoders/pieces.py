@@ -18,12 +18,15 @@ from kineograph.autoencoders.overlap import OverlapTiling
 from kineograph.autoencoders.tiled import Cells, Tiling
 from kineograph.types import Autoencoder
 
-SIDES = (1024, 512, 256, 128, 64, 32)
+SIDES = (1024, 512, 256, 128, 64)
 NEVER = 1 << 24
 """Pixels that no side has."""
 LENGTHS = (128, 64, 32, 16, 8, 4, 2, 1)
 LEAST = 4
-"""Latents along the shortest side of a tile, a quarter of which overlaps the next one."""
+"""Fewest latent frames that are coded at once; where tiles overlap in time, by one of them."""
+ACROSS = 8
+"""Latents along the side of the smallest tile, two of which overlap the next one: with fewer,
+norms and attention see too little of a frame."""
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -106,7 +109,7 @@ def ladder(cell: Cells, *, frames: int) -> tuple[Pieces, ...]:
         frames: the fewest latent frames that may be coded at once.
     """
     lengths = [n for n in LENGTHS if n % cell.frames == 0 and n >= frames * cell.frames]
-    sides = [n for n in SIDES if n % (LEAST * cell.space) == 0]
+    sides = [n for n in SIDES if n % (4 * cell.space) == 0 and n >= ACROSS * cell.space]
     return tuple(Pieces(length, side) for side in (None, *sides) for length in (None, *lengths))
 
 

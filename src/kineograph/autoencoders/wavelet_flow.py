@@ -317,8 +317,8 @@ class WaveletFlow(nn.Module):
         return tiling.send(self._video, latents, self.config.cells, PIXELS, lead=1)
 
     def pieces(self) -> Sequence[Pieces]:
-        """Layer norms: exact in time, down to one latent frame; group norms: never exact."""
-        return ladder(self.config.cells, frames=1 if self.config.norm == "layer" else LEAST)
+        """With layer norms exact in time, with group norms not."""
+        return ladder(self.config.cells, frames=LEAST)
 
     def cut(self, pieces: Pieces) -> "WaveletFlow":
         """The same weights, coding in pieces."""

@@ -1,0 +1,189 @@
+"""How much memory a computation takes, found without doing it.
+
+The computation runs on tensors that have shapes only. Every operation is seen on its way, so
+that the bytes alive at any moment are known, and the space that an operation uses for itself is
+added: mostly convolutions, which rearrange their input or write out every patch of it.
+"""
+
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+ONCE = 7 << 20
+"""Bytes that the CPU's convolutions take when they are used for the first time."""
+BLOCK = 16
+"""Channels that the CPU's convolutions keep side by side in their own arrangement."""
+
+
+class Footprint(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes that operations allocate while it is active.
+
+    live: alive now; peak: the most that were, with the operations' own space; flops: floating
+    point operations of matrix products and convolutions.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.live = 0
+        self.peak = 0
+        self.flops = 0
+        self._known: dict[int, int] = {}
+
+    def __torch_dispatch__(
+        self,
+        func: torch._ops.OpOverload,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Run one operation and look at what it made."""
+        packet = func.overloadpacket
+        if packet is not ATTENTION:  # on a CPU it is one operation, elsewhere it may be many
+            with self:
+                parts = func.decompose(*args, **(kwargs or {}))
+            if parts is not NotImplemented:
+                return parts
+        result = func(*args, **(kwargs or {}))
+        given = {_address(one) for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)}
+        made = [one for one in tree_leaves(result) if isinstance(one, Tensor)]
+        for tensor in made:
+            if _address(tensor) not in given and _address(tensor) not in self._known:
+                self._add(tensor)
+        own = SPACE[packet](args, made[0]) if packet in SPACE and made else 0
+        self.peak = max(self.peak, self.live + own)
+        if packet in FLOPS:
+            self.flops += FLOPS[packet](args, made[0])
+        return result
+
+    def _add(self, tensor: Tensor) -> None:
+        storage, address = tensor.untyped_storage(), _address(tensor)
+        self._known[address] = storage.nbytes()
+        self.live += storage.nbytes()
+        weakref.finalize(storage, self._drop, address)
+
+    def _drop(self, address: int) -> None:
+        self.live -= self._known.pop(address, 0)
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Inside, tensors are made without memory, and operations only work out shapes."""
+    with torch.device("meta"), torch.inference_mode():
+        yield
+
+
+def measure(run: Callable[[], object]) -> Footprint:
+    """The footprint of `run`, whose tensors must have been made under `shapes_only`.
+
+    The result of `run` counts, what it was given does not.
+    """
+    footprint = Footprint()
+    with footprint:
+        result = run()
+    del result
+    return footprint
+
+
+def _address(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def _convolution(args: tuple[Any, ...], made: Tensor) -> int:
+    """What a convolution needs besides its input and output, as torch runs it on a CPU."""
+    x, weight, groups = args[0], args[1], args[8]
+    backend = _backend(args)
+    if "Slow" in backend or "Empty" in backend:
+        return _written_out(x, weight, made, groups)
+    last = torch.channels_last_3d if x.ndim == 5 else torch.channels_last
+    if backend != "Mkldnn" or (x.is_contiguous(memory_format=last) and not _is_plain(x)):
+        return _bytes(weight)
+    inside, outside = _blocked(x), _blocked(made)
+    if groups == x.shape[1] > 1:  # channel by channel: all three arrangements at once
+        return inside + outside
+    return outside + max(inside - _bytes(made), 0) + _bytes(weight)
+
+
+def _backend(args: tuple[Any, ...]) -> str:
+    """The name of the implementation that torch would choose for real tensors."""
+    x, weight, bias = (
+        None if one is None else torch.empty(1, dtype=one.dtype).expand(one.shape)
+        for one in args[:3]
+    )
+    return str(torch._C._select_conv_backend(x, weight, bias, *args[3:9]).name)
+
+
+def _is_plain(x: Tensor) -> bool:
+    """Whether torch takes a tensor for one with the channels first."""
+    return x.is_contiguous() and x.shape[1] > 1
+
+
+def _written_out(x: Tensor, weight: Tensor, made: Tensor, groups: int) -> int:
+    """Every patch as a column, unless patches are single points."""
+    copy = 0 if x.is_contiguous() else _bytes(x)
+    parts = _bytes(made) if groups > 1 else 0
+    if prod(weight.shape[2:]) == 1 and made.shape[2:] == x.shape[2:]:
+        return copy + parts
+    positions = len(x) * prod(made.shape[2:])
+    return copy + parts + int(prod(weight.shape[1:])) * positions * x.element_size()
+
+
+def _blocked(x: Tensor) -> int:
+    """Bytes of (B, C, ...) with channels filled up to whole blocks."""
+    return _bytes(x) // x.shape[1] * (-(-x.shape[1] // BLOCK) * BLOCK)
+
+
+def _copy_if_scattered(args: tuple[Any, ...], made: Tensor) -> int:
+    """A norm makes its input contiguous first."""
+    return 0 if args[0].is_contiguous() else _bytes(args[0])
+
+
+def _squares(args: tuple[Any, ...], made: Tensor) -> int:
+    """The squares whose mean an RMS norm takes."""
+    return _bytes(args[0])
+
+
+def _convolution_flops(args: tuple[Any, ...], made: Tensor) -> int:
+    return 2 * made.numel() * int(prod(args[1].shape[1:]))
+
+
+def _product_flops(args: tuple[Any, ...], made: Tensor) -> int:
+    return 2 * made.numel() * int(args[0].shape[-1])
+
+
+def _biased_flops(args: tuple[Any, ...], made: Tensor) -> int:
+    return 2 * made.numel() * int(args[1].shape[-1])
+
+
+def _attention_flops(args: tuple[Any, ...], made: Tensor) -> int:
+    """Scores and what they weigh: (B, A, N, K) with (B, A, L, K)."""
+    query, key = args[0], args[1]
+    return int(4 * query.numel() * key.shape[-2])
+
+
+aten = torch.ops.aten
+ATTENTION = aten.scaled_dot_product_attention
+Rule = Callable[[tuple[Any, ...], Tensor], int]
+SPACE: dict[Any, Rule] = {
+    aten.convolution: _convolution,
+    aten.native_layer_norm: _copy_if_scattered,
+    aten._fused_rms_norm: _squares,
+}
+FLOPS: dict[Any, Rule] = {
+    aten.convolution: _convolution_flops,
+    aten.mm: _product_flops,
+    aten.bmm: _product_flops,
+    aten.addmm: _biased_flops,
+    aten.baddbmm: _biased_flops,
+    ATTENTION: _attention_flops,
+}
