@@ -18,7 +18,7 @@ from kineograph.autoencoders.losses_adversarial import (
 from kineograph.errors import ConfigError, NumericsError
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Opponent
-from kineograph.training.autoencoder import AutoencoderTrainer
+from kineograph.training.autoencoder import AutoencoderTrainer, quieter
 from kineograph.training.clips import length
 from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
@@ -207,6 +207,12 @@ def test_generator_and_discriminator_move_in_turn_where_the_stage_says_so(
     assert not torch.equal(learning.model.last_layer, before)
     after = learning.criterion.state_dict()["opponent.discriminator.out.weight"]
     assert torch.equal(after, critic), "an even step is the generator's"
+
+
+def test_only_the_noise_of_latents_is_made_quieter() -> None:
+    draws = quieter(lambda shape: torch.ones(shape), 0.25)
+    assert draws((2, 3, 4, 5, 6)).unique().tolist() == [0.25]
+    assert draws((2,)).tolist() == [1.0, 1.0] and draws((2, 4, 4)).unique().tolist() == [1.0]
 
 
 def test_lengths_and_pictures_are_mixed_as_the_stage_says(recipe: Recipe) -> None:

@@ -134,7 +134,7 @@ def test_every_weight_of_every_kind_gets_a_gradient(kind: str, tmp_path: Path) -
     recipe = small(kind)
     torch.manual_seed(0)
     model = recipe.autoencoder.build()
-    run = Run(folder=tmp_path, bfloat16=False, evaluate_every=99)
+    run = Run(folder=tmp_path, evaluate_every=99)  # in bfloat16 where it is of use
     trainer = AutoencoderTrainer(model, recipe.autoencoder_stages, run, Replicas(), lambda _: None)
     before = {name: weight.clone() for name, weight in model.named_parameters()}
     trainer.train()

@@ -34,10 +34,8 @@ EVEN = Clips(level=1, frames=8, size=32, fps=8.0)
 SCHEDULE = Schedule(
     steps=300, batch=4, rate=2.5e-3, warmup=30, decay=0.7, shape="cosine", average=0.97
 )
-PATIENT = Schedule(  # what is sampled begins as noise and needs more steps
-    steps=600, batch=2, rate=2.5e-3, warmup=30, decay=0.8, shape="cosine", average=0.98
-)
-TOYS = Emphasis(mask=4.0, motion=4.0)  # floors alone are worth 20 dB
+QUIET = 0.1  # of the latents' noise
+TOYS = Emphasis(mask=2.0, motion=2.0)
 PIXELS = (
     SquaredConfig(weight=10.0),
     SquaredEdgesConfig(weight=4.0),
@@ -77,7 +75,14 @@ IMAGE_KL = replace(
     ),
     sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
     autoencoder_stages=(
-        AutoencoderStage(name="pixels", clips=ODD, schedule=PATIENT, terms=NOISY, emphasis=TOYS),
+        AutoencoderStage(
+            name="pixels",
+            clips=ODD,
+            noise=QUIET,
+            schedule=SCHEDULE,
+            terms=NOISY,
+            emphasis=TOYS,
+        ),
     ),
     cache=ODD,
 )
@@ -109,7 +114,14 @@ STACKED = replace(
     ),
     sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
     autoencoder_stages=(
-        AutoencoderStage(name="pixels", clips=ODD, schedule=PATIENT, terms=NOISY, emphasis=TOYS),
+        AutoencoderStage(
+            name="pixels",
+            clips=ODD,
+            noise=QUIET,
+            schedule=SCHEDULE,
+            terms=NOISY,
+            emphasis=TOYS,
+        ),
     ),
     cache=ODD,
 )
@@ -137,7 +149,8 @@ WAVELET_FLOW = replace(
         AutoencoderStage(
             name="pixels",
             clips=ODD,
-            schedule=replace(SCHEDULE, steps=350),
+            noise=QUIET,
+            schedule=SCHEDULE,
             terms=(*NOISY, MeanWaveletConfig(weight=0.1)),
             emphasis=TOYS,
         ),
@@ -159,7 +172,14 @@ CAUSAL_KL = replace(
     ),
     sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
     autoencoder_stages=(
-        AutoencoderStage(name="pixels", clips=ODD, schedule=PATIENT, terms=NOISY, emphasis=TOYS),
+        AutoencoderStage(
+            name="pixels",
+            clips=ODD,
+            noise=QUIET,
+            schedule=SCHEDULE,
+            terms=NOISY,
+            emphasis=TOYS,
+        ),
     ),
     cache=ODD,
 )
@@ -222,7 +242,8 @@ DENOISING = replace(
         AutoencoderStage(
             name="pixels",
             clips=ODD,
-            schedule=replace(SCHEDULE, steps=500),
+            noise=QUIET,
+            schedule=replace(SCHEDULE, steps=400),
             terms=NOISY,
             emphasis=TOYS,
         ),

@@ -113,12 +113,15 @@ class AutoencoderStage:
     lengths: in each step the clips are cut to one of so many frames, each as likely; empty:
     never. images: share of the steps in which only their first frame is left. terms: what the
     loss is made of, beside what the adversary adds. frozen: name patterns of weights that stay.
+    noise: what the noise of sampled latents is multiplied by: below 1, an autoencoder without
+    pretrained weights finds out sooner that its latents can say something.
     """
 
     name: str
     clips: Clips | Footage
     lengths: tuple[int, ...] = ()
     images: float = 0.0
+    noise: float = 1.0
     schedule: Schedule
     terms: tuple[TermConfig, ...]
     emphasis: Emphasis = field(default_factory=Emphasis)

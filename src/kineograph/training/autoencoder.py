@@ -18,6 +18,7 @@ from kineograph.autoencoders.losses_criterion import Criterion
 from kineograph.autoencoders.losses_terms import Comparison, Networks
 from kineograph.checkpoints.public.perceptual import read_lpips
 from kineograph.errors import ConfigError, NumericsError
+from kineograph.nn.linear import bfloat16_units
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Clips, Footage
 from kineograph.training import health, replicas
@@ -106,8 +107,11 @@ class AutoencoderTrainer:
     def _compare(self, stage: AutoencoderStage, batch: Batch, draws: Draws) -> Comparison:
         """Reconstruct a batch."""
         video = batch.video.contiguous(memory_format=torch.channels_last_3d)
-        with torch.autocast(self.run.kind, torch.bfloat16, enabled=self.run.bfloat16):
-            found = self.model.train_forward(video, draws)
+        # Without units for it bfloat16 is slow, and oneDNN's gradients of 3D convolutions that see
+        # two frames are garbage there.
+        halved = self.run.bfloat16 and (self.run.kind != "cpu" or bfloat16_units())
+        with torch.autocast(self.run.kind, torch.bfloat16, enabled=halved):
+            found = self.model.train_forward(video, quieter(draws, stage.noise))
         weight = losses.pixel_weight(
             video, batch.mask, on_mask=stage.emphasis.mask, on_motion=stage.emphasis.motion
         )
@@ -182,6 +186,11 @@ class AutoencoderTrainer:
                 self.optimisers.load_state_dict(copy.deepcopy(state["optimisers"]))
                 self.judges.load_state_dict(copy.deepcopy(state["judges"]))
         self.journal.say(f"going on at stage {self.stage + 1}, step {self.step}")
+
+
+def quieter(draws: Draws, share: float) -> Draws:
+    """Draws in which the noise of latents, (B, C, F, H, W), is multiplied by `share`."""
+    return lambda shape: draws(shape) * (share if len(shape) == 5 else 1.0)
 
 
 def check_lengths(model: Coder, stage: AutoencoderStage) -> None:
