@@ -2,16 +2,17 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from kineograph.cli.generate import pair
 from kineograph.cli.progress import Progress
 from kineograph.errors import ConfigError, KineographError
+from kineograph.generation.pairs import pair
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kineograph.types import Autoencoder
 
 LABELS = ("original", "reconstruction")
+PIECE = 17  # frames that a public autoencoder codes at once, about
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +54,15 @@ class Score:
 class Coder:
     """An autoencoder on its device, and the clips it is given.
 
-    frames, height, width: a legal clip; longer videos are coded in pieces of so many frames.
+    frames, height, width: of a clip; longer videos are coded in pieces of so many frames.
     """
 
-    autoencoder: "Autoencoder"
+    autoencoder: "Divisible"
     place: "Place"
     frames: int
     height: int
     width: int
+    max_memory: int | None = None
 
     def pairs(
         self, path: Path, fps: float | None, most: int | None
@@ -79,23 +82,24 @@ class Coder:
     def through(self, frames: "Tensor") -> "Tensor":
         """Encode and decode frames, (T, Y, X, 3) uint8.
 
-        A length that the autoencoder cannot code is filled up with the last frame.
+        A size that the autoencoder cannot code is filled up with the last frame, row and column,
+        and cut again.
         """
         import torch
 
+        from kineograph.autoencoders.bounded import fill_up
         from kineograph.generation.events import check
+        from kineograph.generation.memory import bounded
         from kineograph.media.resize import to_uint8, to_unit
 
-        length = next(n for n in count(len(frames)) if self._is_legal(n))
-        filling = frames[-1:].expand(length - len(frames), *frames.shape[1:])
-        video = to_unit(torch.cat([frames, filling])).to(self.place.device)
+        length, height, width, _ = frames.shape
+        video = fill_up(self.autoencoder, to_unit(frames).to(self.place.device))
+        within = bounded(self.autoencoder, self.max_memory, self.place.device, note)
         with torch.inference_mode(), self.place.autocast():
-            decoded = self.autoencoder.decode(self.autoencoder.encode(video), length)
+            decoded = within.decode(within.encode(video), video.shape[2])
+        decoded = decoded[:, :, :length, :height, :width]
         check(decoded, "reconstruction", 1, 1)
-        return to_uint8(decoded.float().cpu())[: len(frames)]
-
-    def _is_legal(self, frames: int) -> bool:
-        return self.autoencoder.nearest(frames, self.height, self.width).frames == frames
+        return to_uint8(decoded.float().cpu())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,24 +108,31 @@ class Reconstruct:
 
     videos: Annotated[tuple[Path, ...], "video files"]
     model: Annotated[str, "recipe name (see `kineograph models`) or weights folder"] = "toybox"
-    size: Annotated[str | None, "WIDTHxHEIGHT to fill; default: the recipe's own"] = None
+    autoencoder: Annotated[str | None, "instead of a model, the kind of a public autoencoder"] = (
+        None
+    )
+    weights: Annotated[str | None, "its file, its folder, or a hub id that is in the cache"] = None
+    size: Annotated[str | None, "WIDTHxHEIGHT to fill; default: the model's or video's own"] = None
     frames: Annotated[int | None, "at most so many frames of each video"] = None
     fps: Annotated[float | None, "frames per second to take; default: every frame"] = None
     out: Annotated[Path, "folder for the videos that show both side by side"] = Path(
         "reconstructed"
     )
     device: Annotated[str, "where to compute: auto, cpu, cuda, ..."] = "auto"
+    max_memory: Annotated[str | None, "for coding videos, e.g. 4GB; default: most of the free"] = None
     format: Annotated[Literal["text", "json"], "json: for other programs"] = "text"
 
     def run(self) -> int:
         """Print a line for each video; exit code 1 when one of them could not be read."""
         if self.frames is not None and self.frames < 1:
             raise ConfigError(f"--frames {self.frames}: expected 1 or more")
-        coder, enlarge = self._load()
+        if (self.autoencoder is None) != (self.weights is None):
+            raise ConfigError("--autoencoder and --weights: expected both, or neither")
+        coder_of, enlarge = self._load() if self.weights is None else (self._public(), 1)
         scores = []
         for video, out in zip(self.videos, outputs(self.videos, self.out), strict=True):
             try:
-                score = self.compare(coder, video, out, enlarge)
+                score = self.compare(coder_of(video), video, out, enlarge)
             except KineographError as error:
                 print(f"kineograph: {error}", file=sys.stderr)
                 continue
@@ -184,8 +195,34 @@ class Reconstruct:
             out=str(out),
         )
 
-    def _load(self) -> tuple[Coder, int]:
-        """The model's autoencoder, and the factor by which its videos are shown larger."""
+    def _public(self) -> Callable[[Path], Coder]:
+        """What codes each video with a public autoencoder, in its own size unless told otherwise.
+
+        Raises:
+            KineographError: there is no such kind, or the weights are others.
+        """
+        from kineograph.checkpoints.hub import local
+        from kineograph.checkpoints.public.autoencoders import open_autoencoder
+        from kineograph.generation.device import choose
+        from kineograph.media.probe import probe
+
+        place, path = choose(self.device), local(str(self.weights))
+        opened = open_autoencoder(str(self.autoencoder), path)
+        opened.module.to(place.device)
+        print(f"{self.autoencoder} of {path}; sizes: {opened.source}", file=sys.stderr)
+
+        def coder(video: Path) -> Coder:
+            facts = probe(video)
+            width, height = facts.width, facts.height
+            if self.size is not None:
+                width, height = pair(self.size, "x", "--size 64x64")
+            frames = opened.autoencoder.nearest(self.frames or PIECE, height, width).frames
+            return Coder(opened.autoencoder, place, min(frames, PIECE), height, width)
+
+        return coder
+
+    def _load(self) -> tuple[Callable[[Path], Coder], int]:
+        """What codes each video with the model's autoencoder, and how much larger to show it."""
         from kineograph import recipes
         from kineograph.generation.device import choose
         from kineograph.training.weights import load_autoencoder
@@ -201,7 +238,18 @@ class Reconstruct:
         if (legal.width, legal.height) != (width, height):
             nearest = f"{legal.width}x{legal.height}"
             raise ConfigError(f"--size {self.size}: expected {legal.rule}; nearest: {nearest}")
-        return Coder(autoencoder, place, legal.frames, height, width), sampling.enlarge
+        coder = Coder(autoencoder, place, legal.frames, height, width)
+        return partial(_same, coder), sampling.enlarge
+
+
+def _same(coder: Coder, video: Path) -> Coder:
+    """One coder for all videos."""
+    return coder
+
+
+def note(words: str) -> None:
+    """Say what the user should know."""
+    print(f"note: {words}", file=sys.stderr)
 
 
 def outputs(videos: tuple[Path, ...], folder: Path) -> list[Path]:
