@@ -8,15 +8,17 @@ from pathlib import Path
 from torch import nn
 
 from kineograph import recipes
+from kineograph.autoencoders.pieces import Divisible
 from kineograph.checkpoints import files
 from kineograph.checkpoints.parts import find
 from kineograph.config import override
 from kineograph.denoisers.structure import Structure
 from kineograph.diffusion.process import Process
 from kineograph.errors import CheckpointError, ConfigError
+from kineograph.generation.adapters import attach
 from kineograph.generation.device import Place
 from kineograph.recipes.recipe import Recipe
-from kineograph.types import Autoencoder, Denoiser, TextEncoder
+from kineograph.types import Denoiser, TextEncoder
 
 NAMES = ("autoencoder", "text", "denoiser")
 CONTROLLER = "controller"
@@ -30,7 +32,7 @@ class Parts:
     """
 
     recipe: Recipe
-    autoencoder: Autoencoder
+    autoencoder: Divisible
     text: TextEncoder
     denoiser: Denoiser
     place: Place
@@ -38,13 +40,19 @@ class Parts:
     digest: str = ""
 
 
-def load_parts(source: Recipe | Path | str, overrides: Sequence[str], place: Place) -> Parts:
+def load_parts(
+    source: Recipe | Path | str,
+    overrides: Sequence[str],
+    place: Place,
+    adapters: Sequence[str] = (),
+) -> Parts:
     """Build a recipe's parts and fill them with weights.
 
     Args:
         source: a recipe's name, its weights folder, or a recipe whose weights are shipped.
         overrides: of the recipe, such as `sampling.steps=40`.
         place: where the parts go.
+        adapters: files that are added to the denoiser, such as `style.safetensors:0.8`.
 
     Raises:
         CheckpointError: there are no weights, or they do not fit.
@@ -70,6 +78,7 @@ def load_parts(source: Recipe | Path | str, overrides: Sequence[str], place: Pla
     )
     for part, module in zip(NAMES, (autoencoder, text, denoiser), strict=True):
         _fill(module, find(folder, part), place)
+    added = attach(denoiser, recipe.denoiser, adapters)
     controller = None if recipe.controller is None else recipe.controller.build()
     if controller is not None:
         _fill(controller, find(folder, CONTROLLER), place)
@@ -94,7 +103,7 @@ def load_parts(source: Recipe | Path | str, overrides: Sequence[str], place: Pla
         denoiser=denoiser,
         place=place,
         controller=controller,
-        digest=_digest(folder, NAMES if controller is None else (*NAMES, CONTROLLER)),
+        digest=_digest(folder, NAMES if controller is None else (*NAMES, CONTROLLER), added),
     )
 
 
@@ -116,6 +125,6 @@ def _fill(module: nn.Module, path: Path, place: Place) -> None:
     module.to(place.device).eval().requires_grad_(False)
 
 
-def _digest(folder: Path, names: Sequence[str]) -> str:
-    parts = "".join(files.digest(find(folder, part)) for part in names)
+def _digest(folder: Path, names: Sequence[str], added: Sequence[str]) -> str:
+    parts = "".join((*(files.digest(find(folder, part)) for part in names), *added))
     return hashlib.sha256(parts.encode()).hexdigest()[:12]
