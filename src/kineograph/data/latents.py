@@ -5,6 +5,9 @@ bfloat16, `focus` (n, 1, F, H, W) in uint8 (255 where an object covers a cell wh
 its metadata, per clip, a JSON record with what captions are made from. `cache.json`
 names the autoencoder's digest; weights of another digest are refused.
 
+Rendered scenes have many to a shard. A user's clips have one each, named after what it was made
+from; `clips.jsonl` says which of them belong to the dataset, and what is said about them.
+
 Letters: n clips; C x F x H x W latents.
 """
 
@@ -22,6 +25,9 @@ from torch import Tensor
 from kineograph.errors import DataError
 
 DESCRIPTION = "cache.json"
+LISTING = "clips.jsonl"
+LISTED = "listed"  # the layout of such a cache, in its description
+KEY = "key"  # of a listed clip's record: the name of its shard
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +52,40 @@ def count_clips(folder: Path, number: int) -> int:
 
 def write_shard(folder: Path, number: int, clips: Latents) -> None:
     """Write one shard under a `.part` name and rename it when complete."""
-    path = shard_path(folder, number)
+    _write(shard_path(folder, number), clips)
+
+
+def clip_path(folder: Path, key: str) -> Path:
+    """Where the one clip lies that was made from what `key` is the digest of."""
+    return folder / f"latents-{key}.safetensors"
+
+
+def write_clip(folder: Path, key: str, clip: Latents) -> None:
+    """Write one clip under its key, whole or not at all."""
+    _write(clip_path(folder, key), clip)
+
+
+def write_listing(folder: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """Say which clips of a cache belong to the dataset, in order, and what is said about them.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    path = folder / LISTING
     part = path.with_suffix(".part")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise DataError(f"{path}: cannot be written: {error}") from error
+
+
+def _write(path: Path, clips: Latents) -> None:
+    part = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         save_file(
             {
                 "latents": clips.latents.to(torch.bfloat16).contiguous(),
@@ -68,7 +104,7 @@ def describe(folder: Path, description: Mapping[str, Any]) -> None:
     """Say what a cache was made with.
 
     Raises:
-        DataError: the folder holds a cache that was made otherwise.
+        DataError: the folder holds a cache that was made otherwise, or cannot be written.
     """
     path = folder / DESCRIPTION
     if path.exists():
@@ -79,10 +115,13 @@ def describe(folder: Path, description: Mapping[str, Any]) -> None:
                 "choose another folder or delete this one"
             )
         return
-    folder.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(dict(description), indent=1), encoding="utf-8")
-    part.replace(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(dict(description), indent=1), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error}") from error
 
 
 def description(folder: Path) -> dict[str, Any]:
@@ -107,19 +146,42 @@ def read(folder: Path, digest: str) -> Latents:
     Raises:
         DataError: no cache, an empty one, or one made with other weights.
     """
-    made_with = description(folder).get("autoencoder")
+    told = description(folder)
+    made_with = told.get("autoencoder")
     if made_with != digest:
         raise DataError(
             f"{folder}: made with autoencoder {made_with}, expected {digest}; "
             "make it again with `kineograph cache`"
         )
+    if told.get("layout") == LISTED:
+        return _listed(folder)
     shards = [_read_shard(shard) for shard in sorted(folder.glob("latents-*.safetensors"))]
     if not shards:
         raise DataError(f"{folder}: the cache holds no clips yet")
+    return _joined(shards, [record for shard in shards for record in shard.records])
+
+
+def _listed(folder: Path) -> Latents:
+    """The clips that the listing names, in its order, with its records."""
+    path = folder / LISTING
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        records = [json.loads(line) for line in lines]
+        shards = [_read_shard(clip_path(folder, record[KEY])) for record in records]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: no complete listing: {error}; let `kineograph cache` complete the cache"
+        ) from error
+    if not shards:
+        raise DataError(f"{folder}: the cache holds no clips yet")
+    return _joined(shards, records)
+
+
+def _joined(shards: Sequence[Latents], records: Sequence[Mapping[str, Any]]) -> Latents:
     return Latents(
         latents=torch.cat([shard.latents for shard in shards]),
         focus=torch.cat([shard.focus for shard in shards]),
-        records=tuple(record for shard in shards for record in shard.records),
+        records=tuple(records),
     )
 
 

@@ -10,7 +10,6 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +17,7 @@ from kineograph.errors import DataError, MediaError
 from kineograph.media.probe import probe
 from kineograph.media.resize import cover, to_unit
 from kineograph.media.sampling import pictures
-from kineograph.recipes.stages import Footage
+from kineograph.recipes.stages import Clips, Footage
 
 SUFFIXES = {".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"}
 SHARE = 10  # one video of so many is held out
@@ -53,10 +52,27 @@ def _choose(films: tuple[tuple[Path, float], ...], seed: int) -> tuple[Path, flo
 
 def _read(footage: Footage, path: Path, start: float) -> Tensor:
     """One clip, (1, 3, T, Y, X); a last frame that is missing is shown twice."""
-    shown = islice(pictures(path, start=start, fps=footage.fps), footage.frames)
-    frames = [picture.pixels for picture in shown]
-    frames += frames[-1:] * (footage.frames - len(frames))
-    return to_unit(cover(torch.from_numpy(np.stack(frames)), footage.size, footage.size))
+    frames = window(path, start, footage)
+    missing = footage.frames - len(frames)
+    return to_unit(torch.cat([frames, frames[-1:].expand(missing, *frames.shape[1:])]))
+
+
+def window(path: Path, start: float, shape: Footage | Clips) -> Tensor:
+    """Frames of a video from a moment on, (T, Y, X, 3) uint8; fewer where it ends before.
+
+    Only one frame is there in its own size at any time, so memory does not depend on that.
+
+    Args:
+        path: the video.
+        start: seconds after its first frame.
+        shape: how many frames, how many a second, and their size; what is too much is cut off.
+
+    Raises:
+        MediaError: no video, or one that ends before `start`.
+    """
+    shown = islice(pictures(path, start=start, fps=shape.fps), shape.frames)
+    sized = (torch.from_numpy(picture.pixels.copy()).unsqueeze(0) for picture in shown)
+    return torch.cat([cover(frame, shape.size, shape.size) for frame in sized])
 
 
 @lru_cache
