@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from kineograph.cli.generate import LATENTS, telling
+from kineograph.cli.generate import finished, telling
 from kineograph.cli.progress import Progress
 
 
@@ -17,6 +17,9 @@ class Decode:
     model: Annotated[str | None, "recipe name or weights folder; it is in the latents"] = None
     native: Annotated[bool, "write the model's own pixels, not enlarged"] = False
     device: Annotated[str, "where to compute: auto, cpu, cuda, ..."] = "auto"
+    max_memory: Annotated[str | None, "for coding videos, e.g. 4GB; default: most of the free"] = (
+        None
+    )
 
     def run(self) -> None:
         """Decode and write."""
@@ -24,17 +27,15 @@ class Decode:
         from kineograph.generation.generator import Generator
 
         draft = Draft.read(self.latents)
-        out = self.out or self._out()
+        out = self.out or finished(self.latents)
         model = self.model or draft.info.model
-        generator = Generator.load(model, overrides=draft.info.overrides, device=self.device)
+        generator = Generator.load(
+            model,
+            overrides=draft.info.overrides,
+            device=self.device,
+            max_memory=self.max_memory,
+        )
         with Progress() as progress:
             video = generator.decode(draft, telling(progress))
         video.save(out, native=self.native)
         print(f"{out}: {video.summary()}")
-
-    def _out(self) -> Path:
-        """`out.mp4` for `out.mp4.latents.safetensors`, else the same name as .mp4."""
-        name = self.latents.name
-        if name.endswith(LATENTS):
-            return self.latents.with_name(name.removesuffix(LATENTS))
-        return self.latents.with_suffix(".mp4")

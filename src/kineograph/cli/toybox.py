@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from kineograph.cli.generate import pair
 from kineograph.cli.progress import Progress
+from kineograph.generation.pairs import pair
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,8 @@
 """Where to compute, and in which precision: the one place that names devices."""
 
+import platform
+import resource
+import sys
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +21,21 @@ class Place:
         """The context in which models run: products in `dtype`, sums and norms in float32."""
         reduced = self.dtype != torch.float32
         return torch.autocast(self.device.type, self.dtype if reduced else None, enabled=reduced)
+
+    def memory(self) -> int:
+        """The most bytes that were in use so far: of the device, or of this process on a CPU."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+    def machine(self) -> str:
+        """What the numbers of a computation depend on, beside weights and inputs."""
+        name = f"{platform.system()} {platform.machine()}, torch {torch.__version__}"
+        if self.device.type == "cuda":
+            return f"{name}, {torch.cuda.get_device_name(self.device)}"
+        capability = torch.backends.cpu.get_cpu_capability()
+        return f"{name}, {capability}, {torch.get_num_threads()} threads"
 
 
 def choose(name: str = "auto") -> Place:

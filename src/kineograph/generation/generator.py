@@ -5,26 +5,30 @@ Letters: B videos, C latent channels, F x H x W latent cells, T frames of Y x X 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from kineograph import __version__
+from kineograph.autoencoders.bounded import Bounded
 from kineograph.conditioning.facts import Facts
-from kineograph.conditioning.tasks import image_to_video
 from kineograph.diffusion.process import Process
-from kineograph.diffusion.sampling import Look, sample
+from kineograph.diffusion.sampling import Look
 from kineograph.errors import ConfigError
 from kineograph.generation.device import choose
-from kineograph.generation.draft import Draft, Info
-from kineograph.generation.events import Event, Watch, check, silent
+from kineograph.generation.draft import Draft, Info, Row
+from kineograph.generation.events import Reporter, Watch, check, silent
+from kineograph.generation.job import Interrupted, Job, encode, settle, unfinished
 from kineograph.generation.load import Parts, load_parts
+from kineograph.generation.memory import bounded, size
 from kineograph.generation.output import Generation
-from kineograph.generation.request import Request, Shape, concerns, shape
+from kineograph.generation.request import Request, Shape, again, concerns, shape
+from kineograph.generation.run import Stopped
 from kineograph.media.resize import cover, to_uint8, to_unit
 from kineograph.recipes.recipe import Guided, Recipe
-from kineograph.types import Condition, Given, Grid, Inside, Known, Step, TextEmbedding, seeded
+from kineograph.types import Condition, Given, Inside, TextEmbedding, seeded
 
 DEFAULT = Request()
 
@@ -34,12 +38,14 @@ class Generator:
     """A loaded model that makes videos.
 
     model and overrides are what it was loaded with; they are written into every video, so
-    that it can be made again.
+    that it can be made again. max_memory: bytes that coding videos may take beyond what is in
+    use; None: a share of what is free then.
     """
 
     parts: Parts
     model: str
     overrides: tuple[str, ...] = ()
+    max_memory: int | None = None
 
     @classmethod
     def load(
@@ -48,6 +54,7 @@ class Generator:
         *,
         overrides: Sequence[str] = (),
         device: str = "auto",
+        max_memory: str | None = None,
     ) -> "Generator":
         """Load a recipe's weights.
 
@@ -55,14 +62,20 @@ class Generator:
             model: a recipe's name, a weights folder, or a recipe whose weights are shipped.
             overrides: of the recipe, such as `sampling.steps=40`.
             device: `auto`, `cpu`, `cuda`, ...
+            max_memory: for coding videos, such as `4GB`; None: a share of what is free then.
         """
+        limit = None if max_memory is None else size(max_memory)
         name = model.name if isinstance(model, Recipe) else str(model)
-        return cls(load_parts(model, overrides, choose(device)), name, tuple(overrides))
+        return cls(load_parts(model, overrides, choose(device)), name, tuple(overrides), limit)
 
     def generate(
         self, prompt: str, request: Request = DEFAULT, watch: Watch = silent
     ) -> Generation:
-        """One video of one prompt."""
+        """One video of one prompt.
+
+        Raises:
+            Interrupted: the watcher or the user cancelled; holds what has been made.
+        """
         return self.decode(self.drafts([prompt], request, watch)[0], watch)
 
     def expect(self, info: Info) -> None:
@@ -87,55 +100,83 @@ class Generator:
 
     @torch.inference_mode()
     def drafts(
-        self, prompts: Sequence[str], request: Request = DEFAULT, watch: Watch = silent
+        self,
+        prompts: Sequence[str],
+        request: Request = DEFAULT,
+        watch: Watch = silent,
+        *,
+        seeds: Sequence[int] = (),
+        since: Draft | None = None,
     ) -> tuple[Draft, ...]:
         """Everything but decoding, for a batch of prompts.
 
         Args:
-            prompts: B sentences; video i starts from the noise of `request.seed` + i alone,
-                whatever the batch.
+            prompts: B sentences; each video starts from the noise of its seed alone, whatever
+                the batch.
             request: what else is asked for, the same for all.
             watch: is told of every step.
+            seeds: one for each prompt; none: `request.seed` and those that follow it.
+            since: a cancelled draft of this prompt and request, to be gone on with.
 
         Raises:
             ConfigError: the request does not fit the model.
+            Interrupted: the watcher or the user cancelled; holds what has been made.
             NumericsError: a value is not finite; the message names stage and step.
         """
         recipe, place = self.parts.recipe, self.parts.place
+        report = Reporter(watch, place.memory)
         guidance: Guided = recipe.guidance
         if request.guidance is not None:
             guidance = guidance.scaled(request.guidance)
         clip = self.shape(request)
-        notes = concerns(clip, recipe.sampling)
-        if request.negative and guidance.scale == 1.0:
-            notes.append("the negative prompt has no effect without guidance")
-        for note in notes:
-            watch(Event("plan", 0, 1, note))
+        for note in self._concerns(clip, request, guidance):
+            report.note("plan", note)
+        seeds = seeds or range(request.seed, request.seed + len(prompts))
         with place.autocast():
-            text, empty = self._read(prompts, request.negative, watch)
-            known = self._look_at(request.image, clip, len(prompts), watch)
+            text, empty = self._read(prompts, request.negative, report)
+            task = encode(request, clip, self.parts, len(prompts), report)
             told = Facts(fps=clip.fps, frames=clip.frames, height=clip.height, width=clip.width)
             facts = told.tensors(len(prompts), place.device)
-            inside = self._steer(request.signal, clip, len(prompts), watch)
+            inside = self._steer(request.signal, clip, len(prompts), report)
             look = Look(
                 denoiser=self.parts.denoiser,
                 process=Process(
                     path=recipe.path, prediction=recipe.prediction, injection=recipe.injection
                 ),
                 guidance=guidance,
-                condition=Condition(text, known, facts, inside=inside),
+                condition=Condition(text, task.known, facts, inside=inside),
                 empty=empty,
             )
-            latents = self._denoise(look, clip, request, watch)
-        info = self._info(clip, request, guidance)
-        return tuple(
-            Draft(one, replace(info, prompt=prompt, seed=request.seed + index))
-            for index, (one, prompt) in enumerate(zip(latents.cpu(), prompts, strict=True))
-        )
+            job = Job(self.parts, request, clip, seeds, report)
+            try:
+                latents = settle(task, job.denoise(look, since), self.parts, report)
+            except Stopped as stop:
+                told_all = self._infos(prompts, seeds, clip, request, guidance)
+                raise Interrupted(unfinished(stop, told_all)) from stop
+        infos = self._infos(prompts, seeds, clip, request, guidance)
+        return tuple(Draft(one, info) for one, info in zip(latents.cpu(), infos, strict=True))
+
+    def go_on(self, draft: Draft, watch: Watch = silent, *, offered: Sequence[Path] = ()) -> Draft:
+        """Finish a cancelled draft.
+
+        Args:
+            draft: where it stopped.
+            watch: is told of every step.
+            offered: files that may be the inputs, if those that it was made from have moved.
+
+        Raises:
+            ConfigError: other weights, or an input is gone or has changed.
+            Interrupted: cancelled again.
+        """
+        self.expect(draft.info)
+        if draft.unfinished is None:
+            return draft
+        request = again(draft.info, offered)
+        return self.drafts([draft.info.prompt], request, watch, since=draft)[0]
 
     @torch.inference_mode()
     def decode(self, draft: Draft, watch: Watch = silent) -> Generation:
-        """A draft's latents -> the video.
+        """A draft's latents -> the video; of an unfinished one, what there is.
 
         Raises:
             ConfigError: the draft comes from other weights.
@@ -143,19 +184,41 @@ class Generator:
         """
         self.expect(draft.info)
         place = self.parts.place
-        latents = draft.latents[None].to(place.device)
+        report = Reporter(watch, place.memory)
+        report.begin("decode")
+        told = draft.info
+        count = self.parts.autoencoder.latent_shape(told.frames, told.height, told.width)[1]
+        latents = draft.latents[None, :, :count].to(place.device)  # without a loop's tail
         with place.autocast():
-            video = self.parts.autoencoder.decode(
+            video = self._bounded(report).decode(
                 latents, draft.info.frames, seeded([draft.info.seed], place.device)
             )
         check(video, "decoding", 1, 1)
         result = Generation(to_uint8(video), draft.info, self.parts.recipe.sampling.enlarge)
-        notes = result.concerns()
-        watch(Event("decode", 1, 1, "; ".join(notes)))
+        for note in result.concerns():
+            report.note("decode", note)
+        if draft.unfinished is not None:
+            report.note("decode", "not all steps were made: the video is partly noise")
+        report.step("decode", 1, 1)
         return result
 
+    def _bounded(self, report: Reporter) -> Bounded:
+        """The autoencoder within its memory limit, which says in which pieces it decodes."""
+        autoencoder, device = self.parts.autoencoder, self.parts.place.device
+        return bounded(autoencoder, self.max_memory, device, partial(report.note, "decode"))
+
+    def _concerns(self, clip: Shape, request: Request, guidance: Guided) -> list[str]:
+        """What should be said before anything is made."""
+        sampling = self.parts.recipe.sampling
+        notes = concerns(clip, sampling)
+        if clip.frames > sampling.frames and not self.parts.recipe.injection.beside:
+            notes.append(f"it is made in windows of up to {sampling.frames} frames")
+        if request.negative and guidance.scale == 1.0:
+            notes.append("the negative prompt has no effect without guidance")
+        return notes
+
     def _read(
-        self, prompts: Sequence[str], negative: str, watch: Watch
+        self, prompts: Sequence[str], negative: str, report: Reporter
     ) -> tuple[TextEmbedding, TextEmbedding]:
         """Embeddings of the prompts and of the null caption; says which words get lost."""
         text = self.parts.text(prompts)
@@ -163,35 +226,13 @@ class Generator:
         for prompt, cut in zip(prompts, text.cut, strict=False):
             strange = self.parts.text.unknown(prompt)
             if strange:
-                watch(Event("text", 0, 1, f"{prompt!r}: unknown words: {', '.join(strange)}"))
+                report.note("text", f"{prompt!r}: unknown words: {', '.join(strange)}")
             if cut:
-                watch(Event("text", 0, 1, f"{prompt!r}: too long; not read: {cut!r}"))
-        watch(Event("text", 1, 1))
+                report.note("text", f"{prompt!r}: too long; not read: {cut!r}")
+        report.step("text", 1, 1)
         return text, self.parts.text.empty(text, negative)
 
-    def _look_at(
-        self, image: Tensor | None, clip: Shape, samples: int, watch: Watch
-    ) -> Known | None:
-        """What the injection makes of the given picture, uint8 (Y, X, 3), or of none."""
-        injection, device = self.parts.recipe.injection, self.parts.place.device
-        if image is not None:
-            pixels = to_unit(cover(image[None], clip.height, clip.width)).to(device)
-            given = image_to_video(pixels, clip.frames)
-        elif injection.beside:  # the denoiser reads that nothing is given
-            video = torch.zeros(1, 3, clip.frames, clip.height, clip.width, device=device)
-            given = Given(video, torch.zeros_like(video[:, :1]))
-        else:
-            return None
-        known = injection.known(given, self.parts.autoencoder, None)
-        check(known.latents, "encoding the image", 1, 1)
-        watch(Event("image", 1, 1))
-        return Known(
-            known.latents.expand(samples, -1, -1, -1, -1),
-            known.strength.expand(samples, -1, -1, -1, -1),
-            None if known.when is None else known.when.expand(samples, -1),
-        )
-
-    def _steer(self, signal: Tensor | None, clip: Shape, samples: int, watch: Watch) -> Inside:
+    def _steer(self, signal: Tensor | None, clip: Shape, samples: int, report: Reporter) -> Inside:
         """What the structure controller makes of drawings of the first frames, (T', Y, X, 3)."""
         if signal is None:
             return Inside()
@@ -209,41 +250,40 @@ class Generator:
         features = self.parts.controller(Given(frames.to(device), strength.to(device)))
         for feature in features:
             check(feature, "reading the signal", 1, 1)
-        watch(Event("signal", 1, 1))
+        report.step("signal", 1, 1)
         return Inside(features=tuple(one.expand(samples, -1, -1) for one in features))
 
-    def _info(self, clip: Shape, request: Request, guidance: Guided) -> Info:
-        """What all videos of a request have in common."""
-        return Info(
+    def _infos(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        clip: Shape,
+        request: Request,
+        guidance: Guided,
+    ) -> list[Info]:
+        """How each video of a batch comes about."""
+        rows = tuple(
+            Row(prompt=prompt, seed=seed) for prompt, seed in zip(prompts, seeds, strict=True)
+        )
+        common = Info(
             model=self.model,
             recipe=self.parts.recipe.name,
             digest=self.parts.digest,
             version=__version__,
             prompt="",
             negative=request.negative,
-            seed=request.seed,
+            seed=0,
             frames=clip.frames,
             height=clip.height,
             width=clip.width,
             fps=clip.fps,
             steps=request.steps or self.parts.recipe.sampling.steps,
             guidance=guidance.scale,
-            image=request.image_name,
-            signal=request.signal_name,
+            task=request.task,
+            strength=request.strength,
+            inputs=request.inputs(),
             overrides=self.overrides,
+            batch=rows if len(rows) > 1 else (),
+            machine=self.parts.place.machine(),
         )
-
-    def _denoise(self, look: Look, clip: Shape, request: Request, watch: Watch) -> Tensor:
-        """Noise -> latents (B, C, F, H, W)."""
-        sampling = self.parts.recipe.sampling
-        samples = len(look.condition.text.tokens)
-        channels, *cells = self.parts.autoencoder.latent_shape(clip.frames, clip.height, clip.width)
-        draws = seeded(range(request.seed, request.seed + samples), self.parts.place.device)
-        start = draws((samples, channels, *cells))
-
-        def report(step: Step, x: Tensor) -> None:
-            check(x, "denoising", step.index + 1, step.count)
-            watch(Event("denoise", step.index + 1, step.count))
-
-        times = sampling.schedule(request.steps or sampling.steps, Grid(*cells))
-        return sample(look, sampling.sampler, start, times, draws, report)
+        return [replace(common, prompt=row.prompt, seed=row.seed) for row in rows]

@@ -1,15 +1,25 @@
 """What is asked for, and what comes of it once a model's rules and defaults are known."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 
 from torch import Tensor
 
+from kineograph.conditioning.keyframes import Item
+from kineograph.conditioning.tasks import lay
 from kineograph.errors import ConfigError
 from kineograph.generation.draft import Info
+from kineograph.generation.given import LOOP, picture, use
+from kineograph.generation.sources import Source, find, of_file, of_pixels
 from kineograph.media.decode import read_image, read_video
 from kineograph.recipes.recipe import Sampling
-from kineograph.types import Autoencoder
+from kineograph.types import Autoencoder, Given
+
+VIDEOS = ("video", "signal")
+"""Roles of what is read as a video; everything else is a picture."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -18,10 +28,13 @@ class Request:
 
     frames: exact. seconds: about; the nearest length the model can make.
     width, height: exact, in the model's own pixels. aspect: width / height, about, at the
-    recipe's area. seed: video i of a batch starts from noise of seed + i. image: the first
-    frame, uint8 (Y, X, 3), of any size; image_name: its file, to be remembered. guidance: 1 is
-    none. signal: drawings of the first frames, uint8 (T', Y, X, 3), for a model that has a
-    structure controller; signal_name: their file.
+    recipe's area. seed: video i of a batch starts from noise of seed + i. guidance: 1 is none.
+    image, last_image: the first and the last frame, uint8 (Y, X, 3), of any size. at: further
+    frames, by their index. video: uint8 (t, Y, X, 3), at the frames per second of the request.
+    task: what the video is for (continue, edit, interpolate), or loop: the video that is made
+    ends where it begins. strength: how much of what is given is kept, 1: all.
+    signal: drawings of the first frames, uint8 (t, Y, X, 3), for a model that has a
+    structure controller. sources: which files the pixels came from, to be remembered.
     """
 
     frames: int | None = None
@@ -35,9 +48,32 @@ class Request:
     negative: str = ""
     seed: int = 0
     image: Tensor | None = None
-    image_name: str | None = None
+    last_image: Tensor | None = None
+    at: Mapping[int, Tensor] = field(default_factory=dict)
+    video: Tensor | None = None
+    task: str = "continue"
+    strength: float = 1.0
     signal: Tensor | None = None
-    signal_name: str | None = None
+    sources: tuple[Source, ...] = ()
+
+    def pixels(self) -> dict[str, Tensor]:
+        """Everything that is given, by its role."""
+        single = {
+            "image": self.image,
+            "last_image": self.last_image,
+            "video": self.video,
+            "signal": self.signal,
+        }
+        found = {role: pixels for role, pixels in single.items() if pixels is not None}
+        return {**found, **{f"at {index}": pixels for index, pixels in self.at.items()}}
+
+    def inputs(self) -> tuple[Source, ...]:
+        """Where everything that is given came from."""
+        files = {source.role: source for source in self.sources}
+        return tuple(
+            files[role] if role in files else of_pixels(role, pixels)
+            for role, pixels in self.pixels().items()
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +98,9 @@ def shape(request: Request, sampling: Sampling, autoencoder: Autoencoder) -> Sha
     frames, height, width = sampling.frames, sampling.height, sampling.width
     if request.seconds is not None:
         frames = max(1, round(request.seconds * fps))
+    elif request.video is not None and request.frames is None:
+        wanted = use(request.task).length(len(request.video), frames)
+        frames = _longest(autoencoder, height, width, wanted) or wanted
     if request.aspect is not None:
         area = sampling.height * sampling.width
         height = max(1, round(math.sqrt(area / request.aspect)))
@@ -86,13 +125,62 @@ def shape(request: Request, sampling: Sampling, autoencoder: Autoencoder) -> Sha
     return Shape(frames=legal.frames, height=legal.height, width=legal.width, fps=fps)
 
 
-def again(info: Info) -> Request:
-    """The request that made a video.
+def gather(
+    request: Request, clip: Shape, autoencoder: Autoencoder
+) -> tuple[Given | None, tuple[str, ...]]:
+    """What is given of a clip, and what should be said about it.
+
+    Returns:
+        Given frames and strengths, None where nothing is given; notes.
 
     Raises:
-        MediaError: the image that it began with, or the drawings, are gone.
+        ConfigError: what is given does not fit into the clip.
     """
-    return Request(
+    items, notes = [], []
+    if request.video is not None:
+        if request.image is not None:
+            raise ConfigError(
+                "an image and a video both claim the first frame; expected one of them, or the "
+                "image at another frame"
+            )
+        frames = picture(request.video, clip.height, clip.width)
+        longest = partial(_longest, autoencoder, clip.height, clip.width)
+        items = use(request.task).items(frames, clip.frames, request.strength, longest)
+        left = len(request.video) - sum(item.frames.shape[2] for item in items)
+        if left:
+            notes.append(f"{left} of the video's {len(request.video)} frames do not fit in")
+    singles = dict(request.at)
+    if request.image is not None:
+        singles[0] = request.image
+    if request.last_image is not None:
+        if clip.frames == 1 or request.task == LOOP:
+            raise ConfigError(
+                "a last image: expected a video of several frames that is no loop, which ends "
+                "with its first one"
+            )
+        singles[clip.frames - 1] = request.last_image
+    count = len(request.at) + (request.image is not None) + (request.last_image is not None)
+    if len(singles) < count:
+        raise ConfigError("two images for the same frame; expected each frame once")
+    items += [
+        Item(picture(image, clip.height, clip.width), index, request.strength)
+        for index, image in singles.items()
+    ]
+    return (lay(items, clip.frames) if items else None), tuple(notes)
+
+
+def again(info: Info, offered: Sequence[Path] = ()) -> Request:
+    """The request that made a video.
+
+    Args:
+        info: what is known of it.
+        offered: files that may be what it was made from; they are known by their content.
+
+    Raises:
+        ConfigError: a file is gone or has changed.
+        MediaError: a file cannot be read.
+    """
+    request = Request(
         frames=info.frames,
         width=info.width,
         height=info.height,
@@ -101,11 +189,44 @@ def again(info: Info) -> Request:
         guidance=info.guidance,
         negative=info.negative,
         seed=info.seed,
-        image=None if info.image is None else read_image(info.image),
-        image_name=info.image,
-        signal=None if info.signal is None else read_video(info.signal, frames=info.frames).frames,
-        signal_name=info.signal,
+        task=info.task,
+        strength=info.strength,
     )
+    files = {source.role: find(source, offered) for source in info.inputs}
+    return replace(with_files(request, files, info.fps), sources=info.inputs)
+
+
+def with_files(request: Request, files: Mapping[str, Path], fps: float) -> Request:
+    """A request with the pictures and videos of files.
+
+    Args:
+        request: everything else.
+        files: by role: image, last_image, video, signal, `at N`.
+        fps: at which videos are read.
+
+    Raises:
+        MediaError: a file cannot be read.
+    """
+    frames = {
+        role: read_video(path, fps=fps).frames if role in VIDEOS else read_image(path)
+        for role, path in files.items()
+    }
+    at = {int(role[3:]): pixels for role, pixels in frames.items() if role.startswith("at ")}
+    return replace(
+        request,
+        image=frames.get("image"),
+        last_image=frames.get("last_image"),
+        video=frames.get("video"),
+        signal=frames.get("signal"),
+        at=at,
+        sources=tuple(of_file(role, path) for role, path in files.items()),
+    )
+
+
+def _longest(autoencoder: Autoencoder, height: int, width: int, most: int) -> int:
+    """The longest legal clip of at most so many frames; 0: none."""
+    lengths = range(most, 0, -1)
+    return next((n for n in lengths if autoencoder.nearest(n, height, width).frames == n), 0)
 
 
 def _nearest(length: int, cell: int) -> int:
@@ -114,6 +235,11 @@ def _nearest(length: int, cell: int) -> int:
 
 
 def _check(request: Request) -> None:
+    use(request.task)
+    if request.video is None and request.task not in ("continue", LOOP):
+        raise ConfigError(f"task {request.task!r} without a video; expected one, see --video")
+    if not 0.0 <= request.strength <= 1.0:
+        raise ConfigError(f"strength {request.strength:g}: expected a number from 0 to 1")
     if request.frames is not None and request.seconds is not None:
         raise ConfigError("frames and seconds are both given; expected one of them")
     if request.aspect is not None and (request.width or request.height):
