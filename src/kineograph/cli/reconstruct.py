@@ -17,8 +17,8 @@ from kineograph.generation.pairs import pair
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from kineograph.autoencoders.pieces import Divisible
     from kineograph.generation.device import Place
-    from kineograph.types import Autoencoder
 
 LABELS = ("original", "reconstruction")
 PIECE = 17  # frames that a public autoencoder codes at once, about
@@ -119,7 +119,9 @@ class Reconstruct:
         "reconstructed"
     )
     device: Annotated[str, "where to compute: auto, cpu, cuda, ..."] = "auto"
-    max_memory: Annotated[str | None, "for coding videos, e.g. 4GB; default: most of the free"] = None
+    max_memory: Annotated[str | None, "for coding videos, e.g. 4GB; default: most of the free"] = (
+        None
+    )
     format: Annotated[Literal["text", "json"], "json: for other programs"] = "text"
 
     def run(self) -> int:
@@ -217,9 +219,17 @@ class Reconstruct:
             if self.size is not None:
                 width, height = pair(self.size, "x", "--size 64x64")
             frames = opened.autoencoder.nearest(self.frames or PIECE, height, width).frames
-            return Coder(opened.autoencoder, place, min(frames, PIECE), height, width)
+            return Coder(
+                opened.autoencoder, place, min(frames, PIECE), height, width, self._limit()
+            )
 
         return coder
+
+    def _limit(self) -> int | None:
+        """Bytes that coding may take; None: a share of what is free."""
+        from kineograph.generation.memory import size
+
+        return None if self.max_memory is None else size(self.max_memory)
 
     def _load(self) -> tuple[Callable[[Path], Coder], int]:
         """What codes each video with the model's autoencoder, and how much larger to show it."""
@@ -238,7 +248,7 @@ class Reconstruct:
         if (legal.width, legal.height) != (width, height):
             nearest = f"{legal.width}x{legal.height}"
             raise ConfigError(f"--size {self.size}: expected {legal.rule}; nearest: {nearest}")
-        coder = Coder(autoencoder, place, legal.frames, height, width)
+        coder = Coder(autoencoder, place, legal.frames, height, width, self._limit())
         return partial(_same, coder), sampling.enlarge
 
 

@@ -17,6 +17,7 @@ from kineograph.autoencoders.causal_kl import CausalKLConfig
 from kineograph.autoencoders.deep_compression import DeepCompressionConfig
 from kineograph.autoencoders.denoising import DenoisingConfig
 from kineograph.autoencoders.image_kl import ImageKLConfig
+from kineograph.autoencoders.pieces import Divisible
 from kineograph.autoencoders.stacked import StackedConfig
 from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
 from kineograph.checkpoints import files
@@ -39,7 +40,6 @@ from kineograph.checkpoints.public.autoencoder_sizes import (
     infer_wavelet_flow,
 )
 from kineograph.errors import CheckpointError, ConfigError
-from kineograph.types import Autoencoder
 
 Config = (
     ImageKLConfig
@@ -72,7 +72,7 @@ class Kind:
 class Opened:
     """An autoencoder with its weights, ready to code, and in words where its sizes come from."""
 
-    autoencoder: Autoencoder
+    autoencoder: Divisible
     module: nn.Module
     source: str
 
