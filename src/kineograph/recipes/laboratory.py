@@ -50,7 +50,6 @@ LEVELS = DeepLevels(
     widths=(8, 32, 64), depths=(1, 1, 1), reaches=(None, None, (5,)), halves=(True, True)
 )
 
-TEXT = WordsConfig(vocabulary=vocabulary(), length=24, width=128)
 DENOISER = LTXConfig(
     layers=4,
     heads=4,
@@ -63,32 +62,31 @@ DENOISER = LTXConfig(
     local=Local(width=32),
 )
 
-IMAGE_KL = replace(
+STAGE = AutoencoderStage(
+    name="pixels", clips=ODD, noise=QUIET, schedule=SCHEDULE, terms=NOISY, emphasis=TOYS
+)
+PLAIN = replace(
     TOYBOX,
+    name="lab",
+    text=WordsConfig(vocabulary=vocabulary(), length=24, width=128),
+    sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
+    autoencoder_stages=(STAGE,),
+    cache=ODD,
+)
+
+IMAGE_KL = replace(
+    PLAIN,
     name="lab-image-kl",
     paper="none: the KL autoencoder of pictures (2112.10752)",
     summary="laboratory: frame by frame, 1 x 4 x 4",
     autoencoder=PICTURES,
-    text=TEXT,
     denoiser=replace(
         DENOISER, in_channels=8, out_channels=8, temporal_scale=1, spatial_scale=4, patch=2
     ),
-    sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
-    autoencoder_stages=(
-        AutoencoderStage(
-            name="pixels",
-            clips=ODD,
-            noise=QUIET,
-            schedule=SCHEDULE,
-            terms=NOISY,
-            emphasis=TOYS,
-        ),
-    ),
-    cache=ODD,
 )
 
 STACKED = replace(
-    TOYBOX,
+    PLAIN,
     name="lab-stacked",
     paper="none: parts of Open-Sora (2412.20404)",
     summary="laboratory: pictures, then time, 4 x 4 x 4",
@@ -108,26 +106,13 @@ STACKED = replace(
         scale=(),
         shift=(),
     ),
-    text=TEXT,
     denoiser=replace(
         DENOISER, in_channels=16, out_channels=16, temporal_scale=4, spatial_scale=4, patch=2
     ),
-    sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
-    autoencoder_stages=(
-        AutoencoderStage(
-            name="pixels",
-            clips=ODD,
-            noise=QUIET,
-            schedule=SCHEDULE,
-            terms=NOISY,
-            emphasis=TOYS,
-        ),
-    ),
-    cache=ODD,
 )
 
 WAVELET_FLOW = replace(
-    TOYBOX,
+    PLAIN,
     name="lab-wavelet-flow",
     paper="none: parts of WF-VAE (2411.17459)",
     summary="laboratory: wavelets, 4 x 8 x 8",
@@ -140,57 +125,31 @@ WAVELET_FLOW = replace(
         encoder_energy=16,
         decoder_energy=16,
     ),
-    text=TEXT,
     denoiser=replace(
         DENOISER, in_channels=16, out_channels=16, temporal_scale=4, spatial_scale=8, patch=1
     ),
-    sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
-    autoencoder_stages=(
-        AutoencoderStage(
-            name="pixels",
-            clips=ODD,
-            noise=QUIET,
-            schedule=SCHEDULE,
-            terms=(*NOISY, MeanWaveletConfig(weight=0.1)),
-            emphasis=TOYS,
-        ),
-    ),
-    cache=ODD,
+    autoencoder_stages=(replace(STAGE, terms=(*NOISY, MeanWaveletConfig(weight=0.1))),),
 )
 
 CAUSAL_KL = replace(
-    TOYBOX,
+    PLAIN,
     name="lab-causal-kl",
     paper="none: parts of HunyuanVideo (2412.03603)",
     summary="laboratory: causal convolutions, 4 x 4 x 4",
     autoencoder=CausalKLConfig(
         latent_channels=16, widths=(8, 32, 48), blocks=1, groups=4, space=4, scale=1.0
     ),
-    text=TEXT,
     denoiser=replace(
         DENOISER, in_channels=16, out_channels=16, temporal_scale=4, spatial_scale=4, patch=2
     ),
-    sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
-    autoencoder_stages=(
-        AutoencoderStage(
-            name="pixels",
-            clips=ODD,
-            noise=QUIET,
-            schedule=SCHEDULE,
-            terms=NOISY,
-            emphasis=TOYS,
-        ),
-    ),
-    cache=ODD,
 )
 
 DEEP_COMPRESSION = replace(
-    TOYBOX,
+    PLAIN,
     name="lab-deep-compression",
     paper="none: parts of Open-Sora 2.0 (2503.09642)",
     summary="laboratory: shortcuts and linear attention, 4 x 4 x 4",
     autoencoder=DeepCompressionConfig(latent_channels=32, encoder=LEVELS, decoder=LEVELS),
-    text=TEXT,
     denoiser=replace(
         DENOISER,
         in_channels=32,
@@ -200,15 +159,15 @@ DEEP_COMPRESSION = replace(
         patch=2,
         causal_positions=False,
     ),
-    sampling=replace(TOYBOX.sampling, frames=8, height=32, width=32, multiple=8),
+    sampling=replace(PLAIN.sampling, frames=8),
     autoencoder_stages=(
-        AutoencoderStage(name="pixels", clips=EVEN, schedule=SCHEDULE, terms=PIXELS, emphasis=TOYS),
+        AutoencoderStage(name="pixels", clips=EVEN, schedule=SCHEDULE, terms=PIXELS),
     ),
     cache=EVEN,
 )
 
 DENOISING = replace(
-    TOYBOX,
+    PLAIN,
     name="lab-denoising",
     paper="none: parts of LTX-Video (2501.00103)",
     summary="laboratory: a decoder that denoises, 4 x 8 x 8",
@@ -233,20 +192,8 @@ DENOISING = replace(
             Residuals(blocks=1),
         ),
     ),
-    text=TEXT,
     denoiser=replace(
         DENOISER, in_channels=32, out_channels=32, temporal_scale=4, spatial_scale=8, patch=1
     ),
-    sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
-    autoencoder_stages=(
-        AutoencoderStage(
-            name="pixels",
-            clips=ODD,
-            noise=QUIET,
-            schedule=replace(SCHEDULE, steps=400),
-            terms=NOISY,
-            emphasis=TOYS,
-        ),
-    ),
-    cache=ODD,
+    autoencoder_stages=(replace(STAGE, schedule=replace(SCHEDULE, steps=400, rate=1e-3)),),
 )

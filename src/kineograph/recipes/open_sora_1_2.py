@@ -6,6 +6,8 @@ and code agree on this order; rates, weights and shares are the code's. The pape
 260k and 560k steps on 8, 8 and 24 GPUs with one clip each.
 """
 
+from dataclasses import replace
+
 from kineograph.autoencoders.losses_perceptual import LikelihoodConfig
 from kineograph.autoencoders.losses_terms import (
     DivergenceConfig,
@@ -24,41 +26,35 @@ from kineograph.recipes.recipe import Recipe, Sampling
 from kineograph.recipes.stages import AutoencoderStage, Footage, Schedule
 from kineograph.text.t5 import T5Config
 
-CLIPS = Footage(frames=17, size=256, fps=24.0)
-ADAM = AdamW(betas=(0.9, 0.999))
-FIRST = Schedule(
-    steps=380_000, batch=1, rate=1e-5, warmup=0, decay=0.0, average=0.0, optimiser=ADAM
-)
-SECOND = Schedule(
-    steps=260_000, batch=1, rate=1e-5, warmup=0, decay=0.0, average=0.0, optimiser=ADAM
-)
-THIRD = Schedule(
-    steps=560_000, batch=1, rate=1e-5, warmup=0, decay=0.0, average=0.0, optimiser=ADAM
-)
-
-AUTOENCODER_STAGES = (
-    AutoencoderStage(
-        name="time half, pictures held",
-        clips=CLIPS,
-        images=0.2,
-        schedule=FIRST,
-        terms=(PictureLatentsConfig(), IdentityConfig()),
-        frozen=("image.*",),
+FIRST = AutoencoderStage(
+    name="time half, pictures held",
+    clips=Footage(frames=17, size=256, fps=24.0),
+    images=0.2,
+    schedule=Schedule(
+        steps=380_000,
+        batch=1,
+        rate=1e-5,
+        warmup=0,
+        decay=0.0,
+        average=0.0,
+        optimiser=AdamW(betas=(0.9, 0.999)),
     ),
-    AutoencoderStage(
-        name="picture latents",
-        clips=CLIPS,
-        images=0.2,
-        schedule=SECOND,
-        terms=(PictureLatentsConfig(),),
-    ),
-    AutoencoderStage(
-        name="pixels, mixed lengths",
-        clips=Footage(frames=33, size=256, fps=24.0),
-        lengths=tuple(range(1, 34)),
-        schedule=THIRD,
-        terms=(LikelihoodConfig(perceptual=0.1), DivergenceConfig(weight=1e-6)),
-    ),
+    terms=(PictureLatentsConfig(), IdentityConfig()),
+    frozen=("image.*",),
+)
+SECOND = replace(
+    FIRST,
+    name="picture latents",
+    schedule=replace(FIRST.schedule, steps=260_000),
+    terms=(PictureLatentsConfig(),),
+    frozen=(),
+)
+THIRD = AutoencoderStage(
+    name="pixels, mixed lengths",
+    clips=Footage(frames=33, size=256, fps=24.0),
+    lengths=tuple(range(1, 34)),
+    schedule=replace(FIRST.schedule, steps=560_000),
+    terms=(LikelihoodConfig(perceptual=0.1), DivergenceConfig(weight=1e-6)),
 )
 
 OPEN_SORA_1_2 = Recipe(
@@ -80,5 +76,5 @@ OPEN_SORA_1_2 = Recipe(
         fps=24.0,
         multiple=16,
     ),
-    autoencoder_stages=AUTOENCODER_STAGES,
+    autoencoder_stages=(FIRST, SECOND, THIRD),
 )

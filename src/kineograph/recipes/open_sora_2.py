@@ -7,6 +7,8 @@ The share of single pictures and the moving average are the code's, and so is th
 weight in front of the balance of gradients.
 """
 
+from dataclasses import replace
+
 from kineograph.autoencoders.deep_compression import DeepCompressionConfig
 from kineograph.autoencoders.discriminator import PatchDiscriminatorConfig
 from kineograph.autoencoders.losses_adversarial import AdversarialConfig
@@ -21,45 +23,29 @@ from kineograph.recipes.recipe import Recipe, Sampling
 from kineograph.recipes.stages import AutoencoderStage, Footage, Opponent, Schedule
 from kineograph.text.pair import T5WithCLIPConfig
 
-CLIPS = Footage(frames=32, size=256, fps=24.0)
-
-ADAM = AdamW(betas=(0.9, 0.999), epsilon=1e-15)
-
-AUTOENCODER_STAGES = (
-    AutoencoderStage(
-        name="reconstruction",
-        clips=CLIPS,
-        images=0.2,
-        schedule=Schedule(
-            steps=250_000,
-            batch=1,
-            rate=5e-5,
-            warmup=0,
-            decay=0.0,
-            average=0.99,
-            optimiser=ADAM,
-        ),
-        terms=(LikelihoodConfig(perceptual=0.5),),
+FIRST = AutoencoderStage(
+    name="reconstruction",
+    clips=Footage(frames=32, size=256, fps=24.0),
+    images=0.2,
+    schedule=Schedule(
+        steps=250_000,
+        batch=1,
+        rate=5e-5,
+        warmup=0,
+        decay=0.0,
+        average=0.99,
+        optimiser=AdamW(betas=(0.9, 0.999), epsilon=1e-15),
     ),
-    AutoencoderStage(
-        name="with an adversary",
-        clips=CLIPS,
-        images=0.2,
-        schedule=Schedule(
-            steps=200_000,
-            batch=1,
-            rate=5e-5,
-            warmup=0,
-            decay=0.0,
-            average=0.99,
-            optimiser=ADAM,
-        ),
-        terms=(LikelihoodConfig(perceptual=0.5),),
-        adversary=AdversarialConfig(
-            weight=0.05, discriminator=PatchDiscriminatorConfig(layers=5, dropout=0.3)
-        ),
-        opponent=Opponent(rate=1e-4),
+    terms=(LikelihoodConfig(perceptual=0.5),),
+)
+SECOND = replace(
+    FIRST,
+    name="with an adversary",
+    schedule=replace(FIRST.schedule, steps=200_000),
+    adversary=AdversarialConfig(
+        weight=0.05, discriminator=PatchDiscriminatorConfig(layers=5, dropout=0.3)
     ),
+    opponent=Opponent(rate=1e-4),
 )
 
 OPEN_SORA_2_DC_AE = Recipe(
@@ -81,5 +67,5 @@ OPEN_SORA_2_DC_AE = Recipe(
         fps=24.0,
         multiple=32,
     ),
-    autoencoder_stages=AUTOENCODER_STAGES,
+    autoencoder_stages=(FIRST, SECOND),
 )

@@ -7,6 +7,8 @@ move in turn, as in the code, so that a step of the paper is a step of one of th
 gives no frame rate: 24 and 12 stand for "half of it". Weight decays are the code's.
 """
 
+from dataclasses import replace
+
 from kineograph.autoencoders.losses_adversarial import Adaptive, AdversarialConfig, Alternate
 from kineograph.autoencoders.losses_perceptual import LikelihoodConfig
 from kineograph.autoencoders.losses_terms import DivergenceConfig, WaveletConfig
@@ -35,45 +37,27 @@ LONG = Schedule(
     average=0.999,
     optimiser=ADAM,
 )
-SHORT = Schedule(
-    steps=200_000,
-    batch=1,
-    rate=1e-5,
-    warmup=0,
-    decay=0.0,
-    clip=None,
-    average=0.999,
-    optimiser=ADAM,
-)
 CRITIC = AdversarialConfig(weight=0.5, balance=Adaptive(epsilon=1e-6), turns=Alternate())
 MOVES = Opponent(rate=1e-5, optimiser=AdamW(betas=(0.9, 0.999), weight_decay=0.01))
-SLOWER = Footage(frames=49, size=256, fps=12.0)
 
-AUTOENCODER_STAGES = (
-    AutoencoderStage(
-        name="25 frames",
-        clips=Footage(frames=25, size=256, fps=24.0),
-        schedule=LONG,
-        terms=(LikelihoodConfig(perceptual=1.0), DivergenceConfig(weight=1e-6), WaveletConfig()),
-        adversary=CRITIC,
-        opponent=MOVES,
-    ),
-    AutoencoderStage(
-        name="49 frames, half the rate",
-        clips=SLOWER,
-        schedule=SHORT,
-        terms=(LikelihoodConfig(perceptual=1.0), DivergenceConfig(weight=1e-6), WaveletConfig()),
-        adversary=CRITIC,
-        opponent=MOVES,
-    ),
-    AutoencoderStage(
-        name="49 frames, steadier",
-        clips=SLOWER,
-        schedule=SHORT,
-        terms=(LikelihoodConfig(perceptual=0.1), DivergenceConfig(weight=1e-6), WaveletConfig()),
-        adversary=CRITIC,
-        opponent=MOVES,
-    ),
+FIRST = AutoencoderStage(
+    name="25 frames",
+    clips=Footage(frames=25, size=256, fps=24.0),
+    schedule=LONG,
+    terms=(LikelihoodConfig(perceptual=1.0), DivergenceConfig(weight=1e-6), WaveletConfig()),
+    adversary=CRITIC,
+    opponent=MOVES,
+)
+SECOND = replace(
+    FIRST,
+    name="49 frames, half the rate",
+    clips=Footage(frames=49, size=256, fps=12.0),
+    schedule=replace(LONG, steps=200_000),
+)
+THIRD = replace(
+    SECOND,
+    name="49 frames, steadier",
+    terms=(LikelihoodConfig(perceptual=0.1), DivergenceConfig(weight=1e-6), WaveletConfig()),
 )
 
 OPEN_SORA_PLAN_1_3 = Recipe(
@@ -98,5 +82,5 @@ OPEN_SORA_PLAN_1_3 = Recipe(
         fps=18.0,
         multiple=16,
     ),
-    autoencoder_stages=AUTOENCODER_STAGES,
+    autoencoder_stages=(FIRST, SECOND, THIRD),
 )
