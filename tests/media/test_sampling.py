@@ -1,12 +1,15 @@
 """Even times are met by the nearest frames, the earlier one of two."""
 
+from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kineograph.media.sampling import nearest, rate
+from kineograph.media.sampling import nearest, rate, window
 
 
 def chosen(times, fps, start=Fraction(0), end=Fraction(1, 10)):
@@ -58,3 +61,19 @@ def test_a_rounded_rate_means_the_exact_one():
     assert rate(29.97002997) == Fraction(30000, 1001)
     assert rate(23.976023976) == Fraction(24000, 1001)
     assert rate(12.5) == Fraction(25, 2)
+
+
+def test_a_window_fills_a_size_with_the_middle(make: Callable[..., Path]) -> None:
+    def stripes(index: int, size: tuple[int, int]) -> np.ndarray:
+        """Red on the left, green in the middle, blue on the right; a third each."""
+        picture = np.zeros((*size, 3), np.uint8)
+        for colour in range(3):
+            picture[:, colour * size[1] // 3 : (colour + 1) * size[1] // 3, colour] = 200
+        return picture
+
+    path = make("wide.mp4", size=(32, 96), count=8, paint=stripes, options={"crf": "4"})
+    found = window(path, start=0.2, fps=5, frames=5, size=(16, 16))
+    assert found.shape == (3, 16, 16, 3)  # 0.2, 0.4 and 0.6 s
+    middle = found[:, 4:12, 4:12].reshape(-1, 3).mean(axis=0)
+    assert middle[1] > 180 and middle[0] < 20 and middle[2] < 20
+    assert window(path, start=0, fps=10, frames=5, size=(64, 64)).shape == (5, 64, 64, 3)

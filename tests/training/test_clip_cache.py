@@ -14,18 +14,15 @@ from kineograph.data import latents
 from kineograph.data.clip import Caption, Clip, Span
 from kineograph.data.latents import Latents
 from kineograph.data.layouts.rows import Problem
+from kineograph.data.reading import Encoding, Reader
 from kineograph.diffusion.process import Process
 from kineograph.errors import DataError
-from kineograph.media.decode import read_video
 from kineograph.media.encode import write_video
-from kineograph.media.resize import cover
 from kineograph.media.workers import Limits
 from kineograph.recipes.recipe import Recipe
 from kineograph.training import clip_cache
 from kineograph.training.captions import say_again
-from kineograph.training.clip_cache import Encoding, make, on_the_fly
-from kineograph.training.coders import Coder
-from kineograph.training.footage import window
+from kineograph.training.clip_cache import Coding, make, on_the_fly
 from kineograph.training.run import generator_draws
 from kineograph.training.weights import digest, load_autoencoder
 from kineograph.types import Condition, Layout
@@ -49,12 +46,18 @@ def clips(tmp_path: Path) -> list[Clip]:
 
 @pytest.fixture
 def encoding(recipe: Recipe, weights: Path) -> Encoding:
-    return Encoding(shape=recipe.cache, autoencoder=digest(weights, "autoencoder"))
+    shape = recipe.cache
+    return Encoding(
+        frames=shape.frames,
+        size=shape.size,
+        fps=shape.fps,
+        autoencoder=digest(weights, "autoencoder"),
+    )
 
 
 @pytest.fixture
-def coder(weights: Path) -> Coder:
-    return load_autoencoder(weights)
+def coder(weights: Path) -> Coding:
+    return Coding(load_autoencoder(weights))
 
 
 def quiet(line: str) -> None:
@@ -84,7 +87,7 @@ def loss(recipe: Recipe, data: Latents) -> Tensor:
 
 
 def test_the_loss_is_that_of_encoding_on_the_fly(
-    clips: list[Clip], recipe: Recipe, coder: Coder, encoding: Encoding, tmp_path: Path
+    clips: list[Clip], recipe: Recipe, coder: Coding, encoding: Encoding, tmp_path: Path
 ) -> None:
     counts = make(clips, coder, encoding, tmp_path / "cache", LIMITS, quiet)
     assert counts == {"encoded": 4, "cached": 0, "refused": 0}
@@ -97,7 +100,7 @@ def test_the_loss_is_that_of_encoding_on_the_fly(
 
 
 def test_a_run_that_is_stopped_goes_on_and_becomes_the_same_cache(
-    clips: list[Clip], coder: Coder, encoding: Encoding, tmp_path: Path
+    clips: list[Clip], coder: Coding, encoding: Encoding, tmp_path: Path
 ) -> None:
     def stop(line: str) -> None:
         if line.endswith("1.mp4"):
@@ -114,7 +117,7 @@ def test_a_run_that_is_stopped_goes_on_and_becomes_the_same_cache(
 
 
 def test_captions_and_names_change_without_a_new_encoding(
-    clips: list[Clip], coder: Coder, encoding: Encoding, tmp_path: Path
+    clips: list[Clip], coder: Coding, encoding: Encoding, tmp_path: Path
 ) -> None:
     folder = tmp_path / "cache"
     make(clips, coder, encoding, folder, LIMITS, quiet)
@@ -129,7 +132,7 @@ def test_captions_and_names_change_without_a_new_encoding(
 
 
 def test_a_film_that_changed_is_encoded_again(
-    clips: list[Clip], coder: Coder, encoding: Encoding, tmp_path: Path
+    clips: list[Clip], coder: Coding, encoding: Encoding, tmp_path: Path
 ) -> None:
     make(clips[:2], coder, encoding, tmp_path / "cache", LIMITS, quiet)
     clips[0].path.write_bytes(clips[2].path.read_bytes())
@@ -138,22 +141,25 @@ def test_a_film_that_changed_is_encoded_again(
 
 
 def test_keys_know_the_clip_its_part_its_shape_and_the_weights(encoding: Encoding) -> None:
-    shape = encoding.shape
     keys = {
         encoding.key("a", 0.0),
         encoding.key("b", 0.0),
         encoding.key("a", 0.5),
         replace(encoding, autoencoder="other").key("a", 0.0),
         *(
-            replace(encoding, shape=one).key("a", 0.0)
-            for one in (replace(shape, frames=9), replace(shape, size=32), replace(shape, fps=4.0))
+            other.key("a", 0.0)
+            for other in (
+                replace(encoding, frames=9),
+                replace(encoding, size=32),
+                replace(encoding, fps=4.0),
+            )
         ),
     }
     assert len(keys) == 7 and encoding.key("a", 0.0) in keys
 
 
 def test_every_row_has_an_outcome_and_none_stops_the_others(
-    clips: list[Clip], coder: Coder, encoding: Encoding, tmp_path: Path
+    clips: list[Clip], coder: Coding, encoding: Encoding, tmp_path: Path
 ) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     rows = [
@@ -176,7 +182,7 @@ def test_every_row_has_an_outcome_and_none_stops_the_others(
 
 
 def test_a_cache_without_clips_or_of_another_kind_is_refused(
-    coder: Coder, encoding: Encoding, tmp_path: Path
+    coder: Coding, encoding: Encoding, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match="none of 1 rows is a clip that can be used"):
         make([Problem("1", "a", "b")], coder, encoding, tmp_path, LIMITS, quiet)
@@ -192,10 +198,8 @@ def test_a_cache_without_clips_or_of_another_kind_is_refused(
 
 def test_rows_are_encoded_as_they_are_read(
     clips: list[Clip],
-    coder: Coder,
+    coder: Coding,
     encoding: Encoding,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of any number of rows only a few are in memory."""
     taken = 0
@@ -206,16 +210,7 @@ def test_rows_are_encoded_as_they_are_read(
             taken += 1
             yield clips[0]
 
-    reader = clip_cache.Reader(encoding=encoding, folder=None)
-    monkeypatch.setattr(clip_cache, "encode", lambda *_: torch.zeros(1, 4, 2, 2, 2))
+    reader = Reader(encoding=encoding, folder=None)
     found = clip_cache.rows(many(), coder, reader, LIMITS)
     assert next(found).outcome == "encoded" and taken < 20
     found.close()  # type: ignore[attr-defined]
-
-
-def test_a_window_is_the_whole_clip_cut_out_frame_by_frame(
-    clips: list[Clip], recipe: Recipe
-) -> None:
-    shape = replace(recipe.cache, frames=12)
-    found = window(clips[0].path, 0.0, shape)
-    assert torch.equal(found, cover(read_video(clips[0].path).frames, 16, 16))

@@ -47,18 +47,21 @@ class Cache:
 
     def _encode(self, place: Path, recipe: "Recipe") -> int:
         from kineograph.data.layouts.table import read
+        from kineograph.data.reading import Encoding
         from kineograph.media.workers import Limits
-        from kineograph.training.clip_cache import Encoding, make
+        from kineograph.training.clip_cache import Coding, make
         from kineograph.training.weights import digest, load_autoencoder
 
         found = read(place, self.kind)
         limits = Limits(seconds=self.limit, workers=self.processes)
+        shape = recipe.cache
         encoding = Encoding(
-            shape=recipe.cache,
+            frames=shape.frames,
+            size=shape.size,
+            fps=shape.fps,
             autoencoder=digest(self.autoencoder, "autoencoder"),
-            device=self.device,
         )
-        autoencoder = load_autoencoder(self.autoencoder).to(self.device)
-        counts = make(found, autoencoder, encoding, self.out, limits, print)
+        coding = Coding(load_autoencoder(self.autoencoder).to(self.device), self.device)
+        counts = make(found, coding, encoding, self.out, limits, print)
         print(f"{self.out}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
         return PARTLY if counts["refused"] else 0

@@ -22,11 +22,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from kineograph.data.reading import LISTED, clip_path
 from kineograph.errors import DataError
 
 DESCRIPTION = "cache.json"
 LISTING = "clips.jsonl"
-LISTED = "listed"  # the layout of such a cache, in its description
 KEY = "key"  # of a listed clip's record: the name of its shard
 
 
@@ -53,11 +53,6 @@ def count_clips(folder: Path, number: int) -> int:
 def write_shard(folder: Path, number: int, clips: Latents) -> None:
     """Write one shard under a `.part` name and rename it when complete."""
     _write(shard_path(folder, number), clips)
-
-
-def clip_path(folder: Path, key: str) -> Path:
-    """Where the one clip lies that was made from what `key` is the digest of."""
-    return folder / f"latents-{key}.safetensors"
 
 
 def write_clip(folder: Path, key: str, clip: Latents) -> None:

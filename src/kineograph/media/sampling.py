@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,6 +45,36 @@ def pictures(
     with opened(path) as video:
         for time, pixels in shown(video, start=start, fps=fps, size=size):
             yield Picture(float(time), pixels)
+
+
+def window(
+    path: str | Path, *, start: float, fps: float, frames: int, size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """A piece of a video that fills a size: scaled without distortion, the middle cut out.
+
+    Only pictures of that size are in memory, however large the video is.
+
+    Args:
+        path: the file.
+        start: seconds after the first frame.
+        fps: show the frame nearest to each of start, start + 1/fps, ...
+        frames: at most so many.
+        size: (Y, X).
+
+    Returns:
+        (T, Y, X, 3); T is less than `frames` where the video ends before.
+
+    Raises:
+        MediaError: the file is missing or no video, or ends before `start`.
+    """
+    height, width = size
+    with opened(path) as video:
+        factor = max(height / video.height, width / video.width)
+        large = max(height, round(video.height * factor)), max(width, round(video.width * factor))
+        top, left = (large[0] - height) // 2, (large[1] - width) // 2
+        source = islice(shown(video, start=start, fps=fps, size=large), frames)
+        cut = [pixels[top : top + height, left : left + width].copy() for _, pixels in source]
+        return np.stack(cut)
 
 
 def shown(

@@ -7,7 +7,6 @@ ones is decided by their names, so that it does not change with the order of a f
 import hashlib
 import random
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 
 import torch
@@ -15,9 +14,9 @@ from torch import Tensor
 
 from kineograph.errors import DataError, MediaError
 from kineograph.media.probe import probe
-from kineograph.media.resize import cover, to_unit
-from kineograph.media.sampling import pictures
-from kineograph.recipes.stages import Clips, Footage
+from kineograph.media.resize import to_unit
+from kineograph.media.sampling import window
+from kineograph.recipes.stages import Footage
 
 SUFFIXES = {".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"}
 SHARE = 10  # one video of so many is held out
@@ -52,27 +51,11 @@ def _choose(films: tuple[tuple[Path, float], ...], seed: int) -> tuple[Path, flo
 
 def _read(footage: Footage, path: Path, start: float) -> Tensor:
     """One clip, (1, 3, T, Y, X); a last frame that is missing is shown twice."""
-    frames = window(path, start, footage)
+    size = (footage.size, footage.size)
+    found = window(path, start=start, fps=footage.fps, frames=footage.frames, size=size)
+    frames = torch.from_numpy(found)
     missing = footage.frames - len(frames)
     return to_unit(torch.cat([frames, frames[-1:].expand(missing, *frames.shape[1:])]))
-
-
-def window(path: Path, start: float, shape: Footage | Clips) -> Tensor:
-    """Frames of a video from a moment on, (T, Y, X, 3) uint8; fewer where it ends before.
-
-    Only one frame is there in its own size at any time, so memory does not depend on that.
-
-    Args:
-        path: the video.
-        start: seconds after its first frame.
-        shape: how many frames, how many a second, and their size; what is too much is cut off.
-
-    Raises:
-        MediaError: no video, or one that ends before `start`.
-    """
-    shown = islice(pictures(path, start=start, fps=shape.fps), shape.frames)
-    sized = (torch.from_numpy(picture.pixels.copy()).unsqueeze(0) for picture in shown)
-    return torch.cat([cover(frame, shape.size, shape.size) for frame in sized])
 
 
 @lru_cache
