@@ -31,6 +31,23 @@ FOLDER_NAMES = (
 )
 
 
+TYPES: Mapping[str, torch.dtype] = {
+    "BOOL": torch.bool,
+    "U8": torch.uint8,
+    "I8": torch.int8,
+    "I16": torch.int16,
+    "I32": torch.int32,
+    "I64": torch.int64,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F32": torch.float32,
+    "F64": torch.float64,
+}
+"""What safetensors calls the dtypes."""
+
+
 class Lazy(Mapping[str, Tensor]):
     """The tensors of one safetensors file, each read when it is asked for."""
 
@@ -56,10 +73,63 @@ class Lazy(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self._names)
 
+    def like(self, name: str) -> Tensor:
+        """A tensor's shape and dtype, of which no value is read."""
+        piece = self._file.get_slice(name)
+        dtype = TYPES.get(piece.get_dtype())
+        if dtype is None:
+            raise CheckpointError(f"{self.path}: {name}: unknown dtype {piece.get_dtype()}")
+        return torch.empty(piece.get_shape(), dtype=dtype, device="meta")
+
     @property
     def metadata(self) -> dict[str, str]:
         """The texts stored in the file's header."""
         return dict(self._file.metadata() or {})
+
+
+class Shards(Mapping[str, Tensor]):
+    """The tensors of a shard index, each read from its file when it is asked for."""
+
+    def __init__(self, index: Path) -> None:
+        table = _weight_map(index)
+        shards = {name: Lazy(index.with_name(name)) for name in sorted(set(table.values()))}
+        absent = sorted(name for name, shard in table.items() if name not in shards[shard])
+        if absent:
+            raise CheckpointError(
+                f"{index}: {len(absent)} tensors are not in their shards, e.g. {absent[0]} "
+                f"in {table[absent[0]]}"
+            )
+        self._shards = {name: shards[shard] for name, shard in table.items()}
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._shards[name][name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shards)
+
+    def __len__(self) -> int:
+        return len(self._shards)
+
+    def like(self, name: str) -> Tensor:
+        """A tensor's shape and dtype, of which no value is read."""
+        return self._shards[name].like(name)
+
+
+def opened(path: Path) -> Lazy | Shards:
+    """A checkpoint of which each tensor is read when it is asked for.
+
+    Args:
+        path: as for `read`, but no pickle.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or a pickle.
+    """
+    file = locate(path)
+    if file.name.endswith(".index.json"):
+        return Shards(file)
+    if file.suffix in PICKLES:
+        raise CheckpointError(f"{file}: a pickle is read as a whole only; expected safetensors")
+    return Lazy(file)
 
 
 def read(path: Path, prefix: str = "") -> dict[str, Tensor]:
@@ -76,7 +146,7 @@ def read(path: Path, prefix: str = "") -> dict[str, Tensor]:
     """
     file = locate(path)
     if file.name.endswith(".index.json"):
-        tensors = _read_shards(file)
+        tensors = dict(Shards(file))
     elif file.suffix == ".safetensors":
         tensors = dict(Lazy(file))
     else:
@@ -199,7 +269,8 @@ def load_into(module: nn.Module, state: Mapping[str, Tensor]) -> tuple[str, ...]
         Names in `state` of buffers that the module computes itself; they are left out.
 
     Raises:
-        CheckpointError: names that are missing or unexpected, shapes that differ, by module.
+        CheckpointError: names that are missing or unexpected, shapes that differ, by module;
+            values that are not finite, or of another kind of number.
     """
     own = module.state_dict()
     computed = {name for name, _ in module.named_buffers()} - own.keys()
@@ -208,8 +279,26 @@ def load_into(module: nn.Module, state: Mapping[str, Tensor]) -> tuple[str, ...]
     if differences:
         lines = "\n  ".join(differences.lines())
         raise CheckpointError(f"the weights do not fit {type(module).__name__}:\n  {lines}")
+    damaged = broken(given, own)
+    if damaged:
+        lines = "\n  ".join(damaged[:12])
+        more = f"\n  ... and {len(damaged) - 12} more" if len(damaged) > 12 else ""
+        raise CheckpointError(f"the weights are no weights:\n  {lines}{more}")
     module.load_state_dict(given, assign=any(tensor.is_meta for tensor in own.values()))
     return tuple(sorted(computed & state.keys()))
+
+
+def broken(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
+    """Sentences on tensors that cannot be weights: not finite, or of another kind of number."""
+    lines = []
+    for name, tensor in given.items():
+        if tensor.is_floating_point() != own[name].is_floating_point() or tensor.is_complex():
+            lines.append(f"{name}: {tensor.dtype}, expected {own[name].dtype}")
+        elif tensor.is_floating_point() and not tensor.is_meta and tensor.dtype.itemsize > 1:
+            bad = int((~tensor.isfinite()).sum())
+            if bad:
+                lines.append(f"{name}: {bad} of {tensor.numel()} values are not finite")
+    return lines
 
 
 def _pickles(folder: Path) -> list[Path]:
@@ -231,19 +320,10 @@ def _weight_map(index: Path) -> dict[str, str]:
     table = data.get("weight_map") if isinstance(data, dict) else None
     if not isinstance(table, dict):
         raise CheckpointError(f"{index}: no shard index; expected a `weight_map`")
+    for name, shard in table.items():
+        if not isinstance(shard, str) or Path(shard).name != shard:
+            raise CheckpointError(f"{index}: {name}: {shard!r}, expected a file beside the index")
     return table
-
-
-def _read_shards(index: Path) -> dict[str, Tensor]:
-    table = _weight_map(index)
-    shards = {name: Lazy(index.with_name(name)) for name in sorted(set(table.values()))}
-    absent = sorted(name for name, shard in table.items() if name not in shards[shard])
-    if absent:
-        raise CheckpointError(
-            f"{index}: {len(absent)} tensors are not in their shards, e.g. {absent[0]} "
-            f"in {table[absent[0]]}"
-        )
-    return {name: shards[shard][name] for name, shard in table.items()}
 
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:

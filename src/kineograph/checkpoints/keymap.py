@@ -271,6 +271,24 @@ class KeyMap:
         refuse(problems)
         return [Step(self.rules[one.index], one.reads, one.writes) for one in todo]
 
+    def steps_back(self, ours: Iterable[str]) -> list[Step]:
+        """What `dump` does with keys of these names, in pieces that stand alone.
+
+        Raises:
+            CheckpointError: as for `steps`.
+        """
+        rules = [rule for rule in self.rules if not isinstance(rule, Optional)]
+        todo, problems = plan(ours, self._dumping())
+        refuse(problems)
+        return [Step(rules[one.index], one.writes, one.reads) for one in todo]
+
+    def _dumping(self) -> list[Side]:
+        return [
+            Side(_many(r.ours), _many(r.public), r.to_public, not r.optional)
+            for r in self.rules
+            if not isinstance(r, Optional)
+        ]
+
     def _loading(self) -> list[Side]:
         return [Side(_many(r.public), _many(r.ours), r.to_ours, not r.optional) for r in self.rules]
 
@@ -280,17 +298,10 @@ class KeyMap:
         Raises:
             CheckpointError: as for `load`.
         """
-        public = translate(
-            ours,
-            [
-                Side(_many(r.ours), _many(r.public), r.to_public, not r.optional)
-                for r in self.rules
-                if not isinstance(r, Optional)
-            ],
-        )
+        public = translate(ours, self._dumping())
         for rule in self.rules:
             if isinstance(rule, Constant):
-                public[rule.public] = _like(public[rule.public], ours.values())
+                public[rule.public] = constant_like(public[rule.public], ours.values())
         return public
 
     def dropped(self, keys: Iterable[str]) -> tuple[str, ...]:
@@ -327,7 +338,7 @@ def _cut(tensor: Tensor, dim: int, sizes: tuple[int, ...] | None, count: int) ->
     return list(torch.split(tensor, list(expected), dim))
 
 
-def _like(constant: Tensor, state: Iterable[Tensor]) -> Tensor:
+def constant_like(constant: Tensor, state: Iterable[Tensor]) -> Tensor:
     """A constant on the state's device and, where the state has only one, in its float dtype."""
     tensors = list(state)
     device = tensors[0].device if tensors else constant.device
