@@ -1,0 +1,131 @@
+"""How well each task of the toybox model keeps what it is given, and how large its seams are.
+
+    python benchmarks/tasks.py [--model toybox] [--scenes 6] [--only continue,loop] [--sheet FILE]
+
+Clips of held-out scenes of level 1 are given in part, with their plain captions. Printed for each
+task, as means over the scenes: PSNR of the given frames in the result, in dB; PSNR of all frames to
+the real clip, where one exists; the seam: the difference between the frames on both sides of where
+given and made frames meet, divided by the clip's own mean difference between neighbours (1: none
+to be seen); seconds for each clip.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from kineograph.evaluation.metrics import clip_psnr
+from kineograph.evaluation.prompts import load
+from kineograph.generation.generator import Generator
+from kineograph.generation.request import Request
+from kineograph.media.encode import write_image
+from kineograph.media.sheet import contact_sheet
+from kineograph.toybox.captions import canonical
+from kineograph.toybox.render import render, times
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A task: what to ask of a real clip (T, Y, X, 3); which frames are given; where seams are.
+
+    truth: how many frames are rendered; 0 of `seams` counts from the frame before to that one.
+    """
+
+    request: Callable[[Tensor], Request]
+    given: dict[int, int]
+    seams: tuple[int, ...] = ()
+    frames: int = 17
+    truth: bool = True
+
+
+NINE = {index: index for index in range(9)}
+TRIALS = {
+    "image": Trial(lambda clip: Request(image=clip[0]), {0: 0}, (1,)),
+    "continue": Trial(lambda clip: Request(video=clip[:9], frames=17), NINE, (9,)),
+    "transition": Trial(
+        lambda clip: Request(image=clip[0], last_image=clip[16]), {0: 0, 16: 16}, (1, 16)
+    ),
+    "key frame": Trial(
+        lambda clip: Request(at={0: clip[0], 8: clip[8], 16: clip[16]}),
+        {0: 0, 8: 8, 16: 16},
+        (8, 9, 16),
+    ),
+    "interpolate": Trial(
+        lambda clip: Request(video=clip[::2], task="interpolate"),
+        {index: index for index in range(0, 17, 2)},
+        tuple(range(1, 17)),
+    ),
+    "edit 0.8": Trial(lambda clip: Request(video=clip, task="edit", strength=0.8), {}),
+    "edit 0.5": Trial(lambda clip: Request(video=clip, task="edit", strength=0.5), {}),
+    "loop": Trial(
+        lambda clip: Request(image=clip[0], task="loop", frames=29), {0: 0}, (0,), 29, False
+    ),
+    "long": Trial(
+        lambda clip: Request(image=clip[0], seconds=16.0),
+        {0: 0},
+        tuple(range(17, 129, 8)),
+        17,
+        False,
+    ),
+}
+
+
+def psnr(one: Tensor, other: Tensor) -> float:
+    """PSNR in dB, at most 99."""
+    return min(99.0, clip_psnr(one, other))
+
+
+def seam(video: Tensor, places: tuple[int, ...]) -> float:
+    """Mean difference across the places over that between all neighbours; 0: last to first."""
+    frames = video.float()
+    across = [(frames[place] - frames[place - 1]).abs().mean() for place in places]
+    return float(torch.stack(across).mean() / frames.diff(dim=0).abs().mean())
+
+
+def run(generator: Generator, trial: Trial, scenes: int) -> tuple[list[float], list[Tensor]]:
+    """Given PSNR, PSNR to the truth, real seam, seam, seconds; and the videos."""
+    rows, videos = [], []
+    for prompt in [one for one in load() if one.held_out][:scenes]:
+        scene = prompt.scene()
+        clip = render([scene], times(17, 8.0), (64, 64)).video[0]
+        begun = time.perf_counter()
+        request = trial.request(clip)
+        made = generator.generate(canonical(scene), request).video
+        seconds = time.perf_counter() - begun
+        here, there = list(trial.given), list(trial.given.values())
+        kept = psnr(made[here], clip[there]) if here else float("nan")
+        whole = psnr(made, clip) if trial.truth else float("nan")
+        real = seam(clip, trial.seams) if trial.truth and trial.seams else float("nan")
+        found = seam(made, trial.seams) if trial.seams else float("nan")
+        rows.append([kept, whole, real, found, seconds])
+        videos.append(made)
+    return torch.tensor(rows).mean(0).tolist(), videos
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="toybox")
+    parser.add_argument("--scenes", type=int, default=6)
+    parser.add_argument("--only", default=",".join(TRIALS))
+    parser.add_argument("--sheet", type=Path)
+    options = parser.parse_args()
+    generator = Generator.load(options.model)
+    sheet, labels = [], []
+    print("| task | given, dB | all, dB | seam of the real clip | seam | seconds |")
+    print("|---|---|---|---|---|---|")
+    for name in options.only.split(","):
+        numbers, videos = run(generator, TRIALS[name], options.scenes)
+        print(f"| {name} | " + " | ".join(f"{number:.2f}" for number in numbers) + " |", flush=True)
+        sheet.append(videos[0])
+        labels.append(name)
+    if options.sheet:
+        write_image(options.sheet, contact_sheet(sheet, labels, columns=9, height=64))
+
+
+if __name__ == "__main__":
+    main()
