@@ -13,7 +13,7 @@ from kineograph.diffusion.paths import RectifiedFlow
 from kineograph.diffusion.prediction import Velocity
 from kineograph.diffusion.process import Process
 from kineograph.diffusion.times import LogitNormal
-from kineograph.types import Condition, Known, Layout, TextEmbedding, seeded
+from kineograph.types import Condition, Grid, Known, Layout, TextEmbedding, seeded
 
 SHAPE = (2, 4, 3, 2, 2)
 PROCESS = Process(path=RectifiedFlow(), prediction=Velocity(), injection=HeldFrames())
@@ -94,7 +94,8 @@ def test_missing_cells_and_dropped_tokens_do_not_count():
     valid = torch.ones(2, 1, 3, 2, 2, dtype=torch.bool)
     valid[:, :, 2] = False
     keep = torch.arange(8).expand(2, 8)  # the first two frames of 2 x 2 cells
-    for layout in (Layout(valid=valid), Layout(keep=keep)):
+    larger = Layout(keep=torch.tensor([[0, 1], [1, 0]]), grid=Grid(3, 1, 1))  # a token a frame
+    for layout in (Layout(valid=valid), Layout(keep=keep), larger):
         condition = Condition(TEXT, layout=layout)
         loss = Objective()(Fake(noise - data + error), PROCESS, data, condition, seeded([3, 4]))
         assert loss.mean < 1e-10

@@ -17,9 +17,10 @@ from kineograph.errors import ConfigError
 from kineograph.recipes.adapter import LoRA
 from kineograph.recipes.recipe import Recipe
 from kineograph.training.adapters import adapt, changes, save
-from kineograph.training.denoiser import DenoiserTrainer
+from kineograph.training.denoiser import DenoiserTrainer, Material
 from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
+from kineograph.training.samples import Cached
 from kineograph.training.weights import save_part
 from kineograph.types import Condition
 
@@ -44,7 +45,8 @@ def trainer(
 ) -> DenoiserTrainer:
     stage = replace(recipe.stages[1], schedule=replace(recipe.stages[1].schedule, steps=3))
     adapted = replace(recipe, adapter=ADAPTER, stages=(stage,))
-    return DenoiserTrainer(adapted, stored, run, place or Replicas(), lambda _: None, start)
+    material = Material((Cached.of(stored, recipe.cache),), start=start)
+    return DenoiserTrainer(adapted, material, run, place or Replicas(), lambda _: None)
 
 
 def say(recipe: Recipe, denoiser: nn.Module) -> torch.Tensor:

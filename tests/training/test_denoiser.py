@@ -34,9 +34,11 @@ from kineograph.toybox.captions import attributes, parse
 from kineograph.toybox.scene import to_json
 from kineograph.toybox.world import sample_scene
 from kineograph.training import state as states
-from kineograph.training.denoiser import DenoiserTrainer, by_time, say_again
+from kineograph.training.captions import say_again
+from kineograph.training.denoiser import DenoiserTrainer, Material, by_time
 from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
+from kineograph.training.samples import Cached
 from kineograph.types import Condition, Denoiser, Draws, Loss
 
 Stop = Callable[[int], Replicas]
@@ -75,7 +77,8 @@ class Deaf(Replicas):
 
 
 def trainer(recipe: Recipe, data: Latents, run: Run, place: Replicas = ALONE) -> DenoiserTrainer:
-    return DenoiserTrainer(recipe, data, run, place, lambda _: None)
+    material = Material((Cached.of(data, recipe.cache),))
+    return DenoiserTrainer(recipe, material, run, place, lambda _: None)
 
 
 def only(recipe: Recipe, stage: Stage, steps: int, batch: int) -> Recipe:
@@ -100,7 +103,7 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not(
     with pytest.raises(KeyboardInterrupt):
         trainer(recipe, stored, run, stopped(after)).train()
     second = trainer(recipe, stored, run)
-    assert (second.stage, second.step) == divmod(after - after % 2, 4)
+    assert (second.progress.stage, second.progress.step) == divmod(after - after % 2, 4)
     assert equal(second.train(), straight) and equal(second.model, whole.model)
 
 
@@ -109,7 +112,7 @@ def test_a_finished_run_is_not_trained_again(
 ) -> None:
     first = trainer(recipe, stored, Run(folder=tmp_path)).train()
     again = trainer(recipe, stored, Run(folder=tmp_path))
-    assert again.stage == 2 and equal(again.train(), first)
+    assert again.progress.stage == 2 and equal(again.train(), first)
 
 
 def test_another_seed_is_another_model(recipe: Recipe, stored: Latents, tmp_path: Path) -> None:
@@ -126,7 +129,7 @@ def test_a_stage_starts_from_the_average_of_the_one_before(
     first = learning.average.model
     with pytest.raises(KeyboardInterrupt):
         learning.train()
-    assert learning.stage == 1 and equal(learning.model, first)
+    assert learning.progress.stage == 1 and equal(learning.model, first)
     state = states.load(tmp_path)
     assert state is not None and (state["stage"], state["step"]) == (1, 0)
 

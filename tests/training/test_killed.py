@@ -11,9 +11,10 @@ import torch
 from kineograph.checkpoints import files
 from kineograph.data.latents import Latents
 from kineograph.recipes.recipe import Recipe
-from kineograph.training.denoiser import DenoiserTrainer
+from kineograph.training.denoiser import DenoiserTrainer, Material
 from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
+from kineograph.training.samples import Cached
 from kineograph.training.state import FOLDER
 
 KILLS = 3
@@ -25,7 +26,8 @@ def work(recipe: Recipe, stored: Latents, folder: Path) -> None:
     """What the process does that is killed: train to the end, saving after every step."""
     torch.set_num_threads(1)
     run = Run(folder=folder, save_every=1)
-    learner = DenoiserTrainer(recipe, stored, run, Replicas(), lambda _: None).train()
+    material = Material((Cached.of(stored, recipe.cache),))
+    learner = DenoiserTrainer(recipe, material, run, Replicas(), lambda _: None).train()
     files.write(folder / "end.safetensors", dict(learner.state_dict()), {})
 
 

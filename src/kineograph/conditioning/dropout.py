@@ -28,15 +28,19 @@ class TextDropout:
     def __call__(self, text: TextEmbedding, empty: TextEmbedding, draws: Draws) -> TextEmbedding:
         """Replace the rows that are drawn; both embeddings must have the same shapes."""
         drop = chance(self.probability, len(text.tokens), draws).to(text.tokens.device)
-        tokens = torch.where(drop[:, None, None], empty.tokens, text.tokens)
-        return replace(
-            text,
-            tokens=tokens,
-            mask=_choose(drop, _whole(empty), _whole(text)) if _masked(text, empty) else None,
-            pooled=None
-            if text.pooled is None or empty.pooled is None
-            else _choose(drop, empty.pooled, text.pooled),
-        )
+        return replaced(text, empty, drop)
+
+
+def replaced(text: TextEmbedding, empty: TextEmbedding, drop: Tensor) -> TextEmbedding:
+    """Captions with the null caption where `drop`, (B,), is true; both have the same shapes."""
+    return replace(
+        text,
+        tokens=torch.where(drop[:, None, None], empty.tokens, text.tokens),
+        mask=_choose(drop, _whole(empty), _whole(text)) if _masked(text, empty) else None,
+        pooled=None
+        if text.pooled is None or empty.pooled is None
+        else _choose(drop, empty.pooled, text.pooled),
+    )
 
 
 def _masked(*texts: TextEmbedding) -> bool:

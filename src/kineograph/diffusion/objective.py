@@ -86,9 +86,18 @@ class Objective:
         if condition.layout.valid is not None:
             counted = counted * condition.layout.valid
         if condition.layout.keep is not None and not self.count_dropped:
-            kept = torch.zeros_like(error).flatten(1)
-            counted = counted * kept.scatter(1, condition.layout.keep, 1.0).view_as(error)
+            counted = counted * _kept(error, condition.layout.keep, condition.layout.grid)
         return counted
+
+
+def _kept(error: Tensor, keep: Tensor, grid: Grid | None) -> Tensor:
+    """1 in the cells of kept tokens (B, N'), 0 in the others: (B, 1, F, H, W)."""
+    tokens = grid or Grid(*error.shape[2:])
+    found = error.new_zeros(len(error), tokens.size).scatter(1, keep, 1.0)
+    found = found.view(len(error), 1, tokens.frames, tokens.rows, tokens.columns)
+    for axis, (cells, count) in enumerate(zip(error.shape[2:], found.shape[2:], strict=True), 2):
+        found = found.repeat_interleave(cells // count, axis)
+    return found
 
 
 def _unknown(known: Known) -> Tensor:

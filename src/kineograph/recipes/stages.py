@@ -13,6 +13,8 @@ from kineograph.conditioning.channels import GivenEnds
 from kineograph.conditioning.dropout import FirstFrame
 from kineograph.conditioning.frame_masks import FrameMasks
 from kineograph.conditioning.token_dropping import FixedCount, SpatialDropping, TemporalDropping
+from kineograph.data.buckets import BucketTable
+from kineograph.data.token_plans import EqualTokenBatches, MinMaxTokens
 from kineograph.optimisers.clipping import AdaptiveClip
 from kineograph.optimisers.kinds import Adafactor, AdamW, Muon
 
@@ -131,17 +133,92 @@ class AutoencoderStage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bound:
+    """Clips whose record says a number from `least` to `most`, both included; None: any.
+
+    field: where the number stands in the record, such as `scores.aesthetic`.
+    """
+
+    field: str
+    least: float | None = None
+    most: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subset:
+    """The clips of a stage: the first ones of each cache, and those within all bounds.
+
+    first: how many, None: all.
+    """
+
+    first: int | None = None
+    bounds: tuple[Bound, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Same:
+    """A stage begins with the weights of a model that is built alike.
+
+    folder: its weights folder; what learns is taken from there.
+    """
+
+    kind: Literal["same"] = "same"
+    folder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Smaller:
+    """A STIV denoiser begins with what smaller ones have learned (2412.07730, 2.4).
+
+    space: weights folder of a model of images or shorter videos; time: of a model of videos that
+    gives attention along time, None: it begins closed.
+    """
+
+    kind: Literal["smaller"] = "smaller"
+    space: str
+    time: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """The loss on clips that are never trained on (Open-Sora 1.2, 2412.20404, 4.3).
+
+    It is the mean over `times` equidistant times, with draws that are always the same, for
+    each length and each size that a cache has.
+
+    clips: held out at the end of each cache; lengths: in latent frames, those that a cache does not
+    have are left out; times: how many.
+    """
+
+    clips: int = 16
+    lengths: tuple[int, ...] = (1,)
+    times: int = 10
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stage:
     """One stage of `train`.
 
-    latent_frames: how many latent frames of each cached clip are used (1: images only);
+    latent_frames: how many latent frames of each cached clip are used at most (1: images only),
+    None: all; images: share of the steps in which only the first one is; buckets: how clips
+    are brought to shapes and batches, None: clips of one cache, drawn at random, make a batch
+    of `schedule.batch`; subset: which clips, None: all; validation: on which clips the loss is
+    measured now and then.
+
     text_dropout: share of captions that are replaced by the null caption; words_lost: share
     of the words of the others that are replaced by the unknown word; given: which latent
     frames are given, and how often; dropping: which tokens the denoiser sees, None: all.
+
+    frozen: name patterns of weights that stay; parents: weights to begin with, None: those of
+    the stage before.
     """
 
     name: str
-    latent_frames: int
+    latent_frames: int | None = None
+    images: float = 0.0
+    buckets: BucketTable | MinMaxTokens | EqualTokenBatches | None = None
+    subset: Subset | None = None
+    validation: Validation | None = None
     schedule: Schedule
     text_dropout: float = 0.1
     words_lost: float = 0.02
@@ -149,3 +226,5 @@ class Stage:
         default_factory=lambda: FirstFrame(probability=0.15)
     )
     dropping: SpatialDropping | TemporalDropping | FixedCount | None = None
+    frozen: tuple[str, ...] = ()
+    parents: Same | Smaller | None = None

@@ -7,7 +7,7 @@ Letters: B prompts, L tokens, D width, A heads of size K.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,7 @@ class CLIPConfig:
     """
 
     kind: Literal["clip"] = "clip"
+    learns: ClassVar[bool] = False
     vocabulary: int = 49408
     width: int = 768
     heads: int = 12

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import nn
 
@@ -17,6 +17,7 @@ class T5WithCLIPConfig:
     """Both encoders; the defaults are Open-Sora 2.0's: 512 tokens, and padding is text."""
 
     kind: Literal["t5_with_clip"] = "t5_with_clip"
+    learns: ClassVar[bool] = False
     t5: T5Config = field(default_factory=lambda: T5Config(length=512, padding=Unmasked()))
     clip: CLIPConfig = field(default_factory=CLIPConfig)
 

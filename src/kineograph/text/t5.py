@@ -9,7 +9,7 @@ Letters: B prompts, L tokens, D width, A heads of size K.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,7 @@ class T5Config:
     """
 
     kind: Literal["t5"] = "t5"
+    learns: ClassVar[bool] = False
     vocabulary: int = 32128
     width: int = 4096
     heads: int = 64

@@ -9,7 +9,7 @@ Letters: B prompts, L words, D width.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ class WordsConfig:
     """
 
     kind: Literal["words"] = "words"
+    learns: ClassVar[bool] = True
     vocabulary: tuple[str, ...]
     length: int = 32
     width: int = 256

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from kineograph import __version__
-from kineograph.checkpoints import adapters, files, parts
+from kineograph.checkpoints import adapters
 from kineograph.checkpoints.factors import Factors
 from kineograph.config import to_data
 from kineograph.errors import ConfigError, nearest
@@ -20,16 +20,6 @@ from kineograph.recipes.recipe import Recipe
 
 FILE = "adapter.safetensors"
 NAME = "default"  # PEFT's own for the only adapter of a model
-
-
-def begin_from(model: nn.Module, folder: Path, names: tuple[str, ...]) -> None:
-    """Give children of a model the weights of a folder.
-
-    Raises:
-        CheckpointError: the weights are missing, or do not fit.
-    """
-    for name in names:
-        files.load_into(model.get_submodule(name), files.read(parts.find(folder, name)))
 
 
 def adapt(denoiser: nn.Module, lora: LoRA) -> None:

@@ -1,200 +1,355 @@
-"""Training a denoiser, with its text encoder where that trains too, on cached latents.
+"""Training a denoiser, with its text encoder where that learns too, on cached latents.
 
 Letters: B clips; C x F x H x W latents.
 """
 
-import copy
 import math
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from kineograph import recipes
-from kineograph.checkpoints import files, parts
 from kineograph.conditioning.facts import Facts
-from kineograph.data import latents
-from kineograph.data.latents import Latents
+from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.process import Process
 from kineograph.errors import ConfigError, NumericsError
+from kineograph.media.encode import write_video
+from kineograph.parallel.recompute import blocks_of
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import Stage
-from kineograph.toybox.captions import caption
-from kineograph.toybox.scene import from_json
-from kineograph.training import adapters, replicas
-from kineograph.training import state as states
+from kineograph.training import adapters, trackers
 from kineograph.training.average import Average
-from kineograph.training.journal import Journal, Say
-from kineograph.training.optim import Optimisers
+from kineograph.training.captions import lost_word, say_again
+from kineograph.training.journal import Journal, Say, Tally
+from kineograph.training.learner import Encoder, Learner, read
+from kineograph.training.optim import Moved, Optimisers, unfreeze
+from kineograph.training.progress import Identity, Progress
+from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run, generator_draws
-from kineograph.training.weights import digest, save_part, save_recipe
+from kineograph.training.samples import Cached, Samples, Taken
+from kineograph.training.source import Anyhow, Bucketed, Source
+from kineograph.training.validation import SEED, validate
 from kineograph.types import Condition, Draws, Layout, Loss
 
-LOST = "\N{HORIZONTAL ELLIPSIS}x"  # reads as one word that is in no vocabulary
+PARTS = (
+    "autoencoder",
+    "text",
+    "denoiser",
+    "adapter",
+    "path",
+    "prediction",
+    "objective",
+    "injection",
+    "cache",
+)
+"""The roles of a recipe that a run cannot change once it has begun."""
 
 
-class Learner(nn.Module):
-    """The parts that learn together; their names begin the names of their weights."""
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A video that a model made, uint8 (T, Y, X, 3), and what it shows."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        super().__init__()
-        self.text = recipe.text.build()
-        self.denoiser = recipe.denoiser.build()
+    name: str
+    frames: Tensor
+    fps: float
 
 
-def say_again(records: Sequence[Mapping[str, Any]], stage: Stage, draw: random.Random) -> list[str]:
-    """New captions of stored scenes: other words each time, some lost, some captions empty."""
-    captions = []
-    for record in records:
-        if draw.random() < stage.text_dropout:
-            captions.append("")
-            continue
-        words = caption(from_json(record), draw).split()
-        kept = [LOST if draw.random() < stage.words_lost else word for word in words]
-        captions.append(" ".join(kept))
-    return captions
+@dataclass(frozen=True)
+class Material:
+    """What a denoiser is trained on and begins with.
+
+    caches: the clips. text: the encoder of the captions where it does not learn. start: weights
+    folder to begin from. show: makes videos with the averaged model, now and then.
+    """
+
+    caches: tuple[Cached, ...]
+    text: Encoder | None = None
+    start: Path | None = None
+    show: Callable[[Learner], Sequence[Shown]] | None = None
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a model is measured by: an objective, where to look closely, what the model sees."""
+
+    objective: Objective
+    focus: Tensor | None = None
+    layout: Layout = field(default_factory=Layout)
 
 
 class DenoiserTrainer:
     """One run of `train`, in one of several equal processes."""
 
     def __init__(
-        self,
-        recipe: Recipe,
-        data: Latents,
-        run: Run,
-        place: replicas.Replicas,
-        say: Say,
-        start: Path | None = None,
+        self, recipe: Recipe, material: Material, run: Run, place: Replicas, say: Say
     ) -> None:
         torch.manual_seed(run.seed)
-        self.recipe = recipe
-        self.data = data
-        self.run = run
-        self.place = place
-        self.journal = Journal(run.folder if place.first else None, say)
+        self.recipe, self.material, self.run, self.place = recipe, material, run, place
+        held = [one.validation.clips for one in recipe.stages if one.validation is not None]
+        self.samples = Samples(material.caches, max(held, default=0))
+        watching = trackers.build(run.track, run.folder) if place.first else []
+        self.journal = Journal(run.folder if place.first else None, say, trackers=watching)
         self.process = Process(
             path=recipe.path, prediction=recipe.prediction, injection=recipe.injection
         )
-        self.model = Learner(recipe).to(run.device)
-        if start is not None:
-            adapters.begin_from(self.model, start, ("text", "denoiser"))
-        if recipe.adapter is not None:
-            if start is None:
-                raise ConfigError("an adapter changes weights that are there; expected --start")
-            self.model.requires_grad_(False)
-            adapters.adapt(self.model.denoiser, recipe.adapter)
+        self.model = built(recipe, material, run)
         self.process.check(self.model.denoiser)
-        if recipe.controller is not None:
-            raise ConfigError(
-                f"controller {recipe.controller.kind!r}: expected none, because `train` does not "
-                "train it: stored latents have no drawings; set controller to null"
-            )
-        self.stage, self.step = 0, 0
+        named = list(self.model.named_parameters())
+        self.movable = [(name, weight) for name, weight in named if weight.requires_grad]
+        self.lost = lost_word(self._text(self.model))
+        identity = Identity.of(recipe, PARTS, "stages")
+        self.progress = Progress(identity, recipe.stages, run, place, self.journal)
         self._begin_stage()
-        self._resume()
+        if not self.progress.resume(self) and self.stage.parents is not None:
+            self._inherit()
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that the run is in; at its end the last one."""
+        return self.recipe.stages[min(self.progress.stage, len(self.recipe.stages) - 1)]
 
     def train(self) -> Learner:
         """Run all stages that are left; returns the averaged model."""
-        stages = self.recipe.stages
-        while self.stage < len(stages):
-            stage = stages[self.stage]
-            while self.step < stage.schedule.steps:
-                self._one_step(stage)
-                self.step += 1
-                if self.step % self.run.save_every == 0:
-                    self._save()
-            self.stage, self.step = self.stage + 1, 0
-            if self.stage < len(stages):
-                # The next stage starts from the average, which is ahead of the weights.
-                self.model.load_state_dict(self.average.model.state_dict())
-                self._begin_stage()
-            self._save()
+        self.progress.go(self)
         return self.average.model
 
-    def _one_step(self, stage: Stage) -> None:
-        seed = self._seed()
-        loss = self._loss(stage, random.Random(seed), generator_draws(seed))
-        shown = loss.mean.item()
-        if not math.isfinite(shown):
-            raise NumericsError(f"{stage.name}, step {self.step}: the loss is {shown}")
-        loss.mean.backward()  # type: ignore[no-untyped-call]
-        norm = self.optimisers.step(self.step, self.place).norm
+    def one_step(self) -> None:
+        """Look at a batch, or at several; move once."""
+        stage, step = self.stage, self.progress.step
+        losses: list[Loss] = []
+        taken: list[Taken] = []
+        waited = 0.0
+        for part in range(stage.schedule.accumulate):
+            seed = self._seed(part)
+            torch.manual_seed(seed)  # for dropout, so that a run that goes on is the same
+            choose, draws = random.Random(seed), generator_draws(seed)
+            before = time.perf_counter()
+            taken.append(self.source.take(choose))
+            waited += time.perf_counter() - before
+            losses.append(self.loss(taken[-1], choose, draws))
+            self.check(taken[-1], losses[-1])
+            share = losses[-1].mean / stage.schedule.accumulate
+            share.backward()  # type: ignore[no-untyped-call]
+        moved = self.move(taken)
         self.average.update(self.model)
-        numbers = {"loss": shown, "norm": norm, **by_time(loss)}
-        self.journal.step(stage.name, self.step, stage.schedule.steps, numbers)
+        loss = together(losses)
+        numbers = {"loss": loss.mean.item(), "norm": moved.norm, **moved.curves, **by_time(loss)}
+        tally = Tally(
+            tokens=sum(self._tokens(one) for one in taken),
+            waited=waited,
+            samples=Counter(one.shape for one in taken for _ in one.rows),
+        )
+        self.journal.step(stage.name, step, stage.schedule.steps, numbers, tally)
 
-    def _loss(self, stage: Stage, choose: random.Random, draws: Draws) -> Loss:
-        count = stage.schedule.batch
-        rows = [choose.randrange(len(self.data.records)) for _ in range(count)]
-        device = self.run.device
-        frames = slice(0, stage.latent_frames)
-        latents = self.data.latents[rows][:, :, frames].to(device).float()
-        focus = self.data.focus[rows][:, :, frames].to(device).float() / 255
-        captions = say_again([self.data.records[row] for row in rows], stage, choose)
-        with torch.autocast(self.run.kind, torch.bfloat16, enabled=self.run.bfloat16):
-            condition = Condition(
-                text=self.model.text(captions),
-                known=stage.given(latents, draws),
-                facts=self._facts(latents).tensors(count, latents.device),
-                layout=Layout(keep=self._keep(stage, latents, draws)),
-            )
-            return self.recipe.objective(
-                self.model.denoiser, self.process, latents, condition, draws, focus
-            )
-
-    def _facts(self, latents: Tensor) -> Facts:
-        """What is true of clips of which some latent frames are looked at, uncut and in step."""
-        clips, whole = self.recipe.cache, self.data.latents.shape[2]
-        share = 1.0 if whole == 1 else (latents.shape[2] - 1) / (whole - 1)
-        frames = 1 + round(share * (clips.frames - 1))
-        return Facts(fps=clips.fps, frames=frames, height=clips.size, width=clips.size)
-
-    def _keep(self, stage: Stage, latents: Tensor, draws: Draws) -> Tensor | None:
-        """Indices of the tokens of latents (B, C, F, H, W) that the stage keeps, (B, N')."""
-        if stage.dropping is None:
-            return None
-        size = (latents.shape[2], latents.shape[3], latents.shape[4])
-        grid = self.model.denoiser.token_grid(size)
-        return stage.dropping(len(latents), grid, draws).to(latents.device)
-
-    def _seed(self) -> int:
-        """Another number for every process and step; the order of data follows from it."""
-        step = self.step * self.place.count + self.place.rank
-        return (self.run.seed * 100 + self.stage) * 100_000_000 + step
-
-    def _begin_stage(self) -> None:
-        stage = self.recipe.stages[min(self.stage, len(self.recipe.stages) - 1)]
-        self.average = Average(self.model, stage.schedule.average)
-        learning = [one for one in self.model.named_parameters() if one[1].requires_grad]
-        self.optimisers = Optimisers(learning, stage.schedule)
-
-    def _save(self) -> None:
+    def now_and_then(self) -> None:
+        """Measure and show the averaged model; the other processes wait."""
+        if self.progress.step % self.run.evaluate_every:
+            return
         if self.place.first:
-            state: dict[str, Any] = {
-                "stage": self.stage,
-                "step": self.step,
-                "model": self.model.state_dict(),
-                "average": self.average.state_dict(),
-                "optimisers": self.optimisers.state_dict(),
-            }
-            states.save(self.run.folder, state)
+            self.validate()
+            self._show()
         self.place.wait()
 
-    def _resume(self) -> None:
-        state = states.load(self.run.folder)
-        if state is None:
-            return
-        self.stage, self.step = state["stage"], state["step"]
+    def next_stage(self) -> None:
+        """The next stage starts from the average, which is ahead of the weights."""
+        self.model.load_state_dict(self.average.model.state_dict())
+        self._inherit()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, their average, optimisers, and where the data stand."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimisers": self.optimisers.state_dict(),
+            "source": self.source.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`; a stage that has not begun begins anew."""
+        if self.progress.stage:
+            self._begin_stage()
         self.model.load_state_dict(state["model"])
-        self._begin_stage()
         self.average.load_state_dict(state["average"])
-        self.optimisers.load_state_dict(copy.deepcopy(state["optimisers"]))
-        self.journal.say(f"going on at stage {self.stage + 1}, step {self.step}")
+        if self.progress.step:
+            self.optimisers.load_state_dict(state["optimisers"])
+            self.source.load_state_dict(state["source"])
+
+    def loss(self, taken: Taken, choose: random.Random, draws: Draws) -> Loss:
+        """What the model that learns makes of some clips.
+
+        Args:
+            taken: the clips.
+            choose: decides on captions.
+            draws: on everything else.
+        """
+        captions = say_again(taken.records, self.stage, choose, self.lost)
+        focus = taken.focus.to(self.run.device)
+        aim = Aim(self.recipe.objective, focus, self._layout(taken.latents, draws))
+        return self._look(self.model, taken, captions, draws, aim)
+
+    def validate(self) -> dict[str, float]:
+        """The held-out loss of the averaged model; written to the journal."""
+        config = self.stage.validation
+        if config is None:
+            return {}
+
+        said = replace(self.stage, text_dropout=0.0, words_lost=0.0)
+
+        def look(taken: Taken, draws: Draws, objective: Objective) -> Loss:
+            captions = say_again(taken.records, said, random.Random(SEED), self.lost)
+            return self._look(self.average.model, taken, captions, draws, Aim(objective))
+
+        found = validate(look, self.recipe.objective, self.samples, config)
+        step = self.progress.step
+        self.journal.note({"evaluation": self.stage.name, "step": step, **found}, step)
+        return found
+
+    def check(self, taken: Taken, loss: Loss) -> None:
+        """Stop a run before a loss that is not finite moves a weight.
+
+        Raises:
+            NumericsError: naming the stage, the step and the clips.
+        """
+        shown = loss.mean.item()
+        if math.isfinite(shown):
+            return
+        finite = loss.per_sample.isfinite().tolist()
+        bad = [row for row, good in zip(taken.rows, finite, strict=True) if not good]
+        clips = ", ".join(self.samples.name(row) for row in bad[:4] or taken.rows[:4])
+        raise NumericsError(
+            f"{self.stage.name}, step {self.progress.step}: the loss is {shown}; of clips {clips}; "
+            f"the last state in {self.run.folder} is as it was"
+        )
+
+    def move(self, taken: Sequence[Taken]) -> Moved:
+        """One step of the optimisers.
+
+        Raises:
+            NumericsError: a gradient is not finite; it names the clips.
+        """
+        try:
+            return self.optimisers.step(self.progress.step, self.place)
+        except NumericsError as error:
+            rows = [row for one in taken for row in one.rows]
+            clips = ", ".join(self.samples.name(row) for row in rows[:4])
+            raise NumericsError(f"{self.stage.name}, {error}; of clips {clips}") from None
+
+    def _look(
+        self,
+        model: Learner,
+        taken: Taken,
+        captions: Sequence[str],
+        draws: Draws,
+        aim: Aim,
+    ) -> Loss:
+        """The loss of a model on clips with captions; what is given is drawn first."""
+        latents = taken.latents.to(self.run.device)
+        with torch.autocast(self.run.kind, torch.bfloat16, enabled=self.run.bfloat16):
+            condition = Condition(
+                text=read(self._text(model), captions),
+                known=self.stage.given(latents, draws),
+                facts=taken.facts.tensors(len(latents), latents.device),
+                layout=aim.layout,
+            )
+            return aim.objective(model.denoiser, self.process, latents, condition, draws, aim.focus)
+
+    def _text(self, model: Learner) -> Encoder:
+        text = self.material.text if model.text is None else model.text
+        if text is None:
+            raise ConfigError(
+                f"text encoder {self.recipe.text.kind!r} is not trained: expected its weights, "
+                "see --text FOLDER"
+            )
+        return text
+
+    def _layout(self, latents: Tensor, draws: Draws) -> Layout:
+        """Which tokens of latents (B, C, F, H, W) the stage keeps."""
+        if self.stage.dropping is None:
+            return Layout()
+        size = (latents.shape[2], latents.shape[3], latents.shape[4])
+        grid = self.model.denoiser.token_grid(size)
+        keep = self.stage.dropping(len(latents), grid, draws)
+        return Layout(keep=keep.to(self.run.device), grid=grid)
+
+    def _tokens(self, taken: Taken) -> int:
+        """How many tokens of clips a denoiser looks at, kept or dropped."""
+        facts: Facts = taken.facts
+        side = self.recipe.sampling.multiple
+        places = -(-facts.height // side) * -(-facts.width // side)
+        return len(taken.rows) * taken.latents.shape[2] * places
+
+    def _seed(self, part: int = 0) -> int:
+        """Another number for every process, step and batch; the data follow from it."""
+        batch = self.progress.step * self.stage.schedule.accumulate + part
+        step = batch * self.place.count + self.place.rank
+        return (self.run.seed * 100 + self.progress.stage) * 100_000_000 + step
+
+    def _begin_stage(self) -> None:
+        stage = self.stage
+        self.average = Average(self.model, stage.schedule.average)
+        self.optimisers = Optimisers(unfreeze(self.movable, stage.frozen), stage.schedule)
+        self.source: Source = Anyhow(self.samples, stage)
+        if stage.buckets is not None:
+            seed = self.run.seed * 100 + self.progress.stage
+            self.source = Bucketed(
+                self.samples, stage, stage.buckets, seed, self.place, self.journal.say
+            )
+
+    def _inherit(self) -> None:
+        """Begin a stage that no state knows, with its parents' weights where it has some."""
+        if self.stage.parents is not None:
+            self.model.inherit(self.stage.parents)
+        self._begin_stage()
+
+    def _show(self) -> None:
+        if self.material.show is None:
+            return
+        step = self.journal.before + self.progress.step
+        for number, shown in enumerate(self.material.show(self.average.model)):
+            path = self.run.folder / "samples" / f"{step:08d}-{number}.mp4"
+            write_video(path, shown.frames, shown.fps)
+            self.journal.note({"sample": shown.name, "file": str(path)}, self.progress.step)
+            for tracker in self.journal.trackers:
+                tracker.video(step, f"samples/{number}", shown.frames, shown.fps)
+
+
+def built(recipe: Recipe, material: Material, run: Run) -> Learner:
+    """The model that learns, with the weights that it begins with.
+
+    Raises:
+        ConfigError: the recipe has something that cannot be trained.
+        CheckpointError: the weights to begin with are missing, or do not fit.
+    """
+    if recipe.controller is not None:
+        raise ConfigError(
+            f"controller {recipe.controller.kind!r}: expected none, because `train` does not "
+            "train it: stored latents have no drawings; set controller to null"
+        )
+    model = Learner(recipe).to(run.device)
+    if material.start is not None:
+        model.begin_from(material.start)
+    if recipe.adapter is not None:
+        if material.start is None:
+            raise ConfigError("an adapter changes weights that are there; expected --start")
+        model.requires_grad_(False)
+        adapters.adapt(model.denoiser, recipe.adapter)
+    run.recompute.apply(blocks_of(model.denoiser))
+    return model
+
+
+def together(losses: Sequence[Loss]) -> Loss:
+    """The loss of several batches that make one step."""
+    return Loss(
+        mean=torch.stack([loss.mean.detach() for loss in losses]).mean(),
+        per_sample=torch.cat([loss.per_sample for loss in losses]),
+        time=torch.cat([loss.time for loss in losses]),
+    )
 
 
 def by_time(loss: Loss) -> dict[str, float]:
@@ -205,48 +360,3 @@ def by_time(loss: Loss) -> dict[str, float]:
         if bool(inside.any()):
             found[f"loss_{name}"] = float(loss.per_sample[inside].mean())
     return found
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What a denoiser is trained on: an autoencoder's weights folder, and its cache.
-
-    start: weights folder whose text encoder and denoiser it begins from; None: from nothing.
-    """
-
-    autoencoder: Path
-    cache: Path
-    start: Path | None = None
-
-
-def train(recipe: Recipe, sources: Sources, run: Run, processes: int, say: Say) -> Path:
-    """Train a recipe's denoiser on the latents of an autoencoder.
-
-    Args:
-        recipe: its stages are run; its autoencoder is replaced by that of the sources.
-        sources: the autoencoder, and a cache made with it.
-        run: where the state and, in the end, the weights folder go.
-        processes: how many train side by side.
-        say: takes lines of progress.
-
-    Returns:
-        The weights folder with all parts; of an adapter, its file.
-    """
-    resolved = replace(recipe, autoencoder=recipes.read(sources.autoencoder).autoencoder)
-    replicas.run(_work, processes, resolved, sources, run, say)
-    return run.folder / ("weights" if recipe.adapter is None else adapters.FILE)
-
-
-def _work(place: replicas.Replicas, recipe: Recipe, sources: Sources, run: Run, say: Say) -> None:
-    stored = latents.read(sources.cache, digest(sources.autoencoder, "autoencoder"))
-    learner = DenoiserTrainer(recipe, stored, run, place, say, sources.start).train()
-    if place.first and recipe.adapter is not None and sources.start is not None:
-        found = adapters.changes(learner.denoiser, recipe.adapter)
-        adapters.save(run.folder / adapters.FILE, found, recipe, digest(sources.start, "denoiser"))
-    elif place.first:
-        folder = run.folder / "weights"
-        save_recipe(folder, recipe)
-        save_part(folder, "text", learner.text)
-        save_part(folder, "denoiser", learner.denoiser)
-        weights = files.read(parts.find(sources.autoencoder, "autoencoder"))
-        parts.write(folder, "autoencoder", weights)

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -95,8 +95,8 @@ def learning_rate(schedule: Schedule, index: int) -> float:
     return rate * up * down
 
 
-def unfreeze(model: nn.Module, frozen: Sequence[str]) -> list[tuple[str, nn.Parameter]]:
-    """Let a model's weights learn, but those whose names match a pattern.
+def unfreeze(named: Named, frozen: Sequence[str]) -> list[tuple[str, nn.Parameter]]:
+    """Let weights learn, but those whose names match a pattern.
 
     Returns:
         The weights that learn, by name.
@@ -104,10 +104,9 @@ def unfreeze(model: nn.Module, frozen: Sequence[str]) -> list[tuple[str, nn.Para
     Raises:
         ConfigError: a pattern matches nothing, or nothing is left to learn.
     """
-    named = list(model.named_parameters())
     for pattern in frozen:
         if not any(fnmatchcase(name, pattern) for name, _ in named):
-            heads: Iterable[str] = {".".join(name.split(".")[:2]) + ".*" for name, _ in named}
+            heads = {".".join(name.split(".")[:2]) + ".*" for name, _ in named}
             raise ConfigError(f"frozen {pattern!r} matches no weight{nearest(pattern, heads)}")
     for name, parameter in named:
         parameter.requires_grad_(not any(fnmatchcase(name, one) for one in frozen))

@@ -1,10 +1,18 @@
 """Where a run lives, and its random numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from kineograph.errors import ConfigError
+from kineograph.parallel.recompute import (
+    AllButAttention,
+    EveryBlock,
+    FirstBlocks,
+    Nothing,
+    Recompute,
+)
 from kineograph.types import Draws
 
 
@@ -12,7 +20,8 @@ from kineograph.types import Draws
 class Run:
     """A folder and how often it is written to; the recipe says everything else.
 
-    lpips: files with the weights of LPIPS, for losses that need them.
+    lpips: files with the weights of LPIPS, for losses that need them. recompute: which blocks of
+    a denoiser are computed again on the way back. track: names of trackers beside the journal.
     """
 
     folder: Path
@@ -22,6 +31,8 @@ class Run:
     bfloat16: bool = True
     device: str = "cpu"
     lpips: tuple[Path, ...] = ()
+    recompute: Recompute = field(default_factory=Nothing)
+    track: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -33,3 +44,25 @@ def generator_draws(seed: int) -> Draws:
     """Normal numbers from one seed, in the order in which they are asked for."""
     generator = torch.Generator().manual_seed(seed)
     return lambda shape: torch.randn(shape, generator=generator)
+
+
+def recompute(text: str) -> Recompute:
+    """What a command line asks for: nothing, blocks, all-but-attention, or counts such as 8,16.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    match text:
+        case "nothing":
+            return Nothing()
+        case "blocks":
+            return EveryBlock()
+        case "all-but-attention":
+            return AllButAttention()
+    counts = text.split(",")
+    if not all(count.strip().isdecimal() for count in counts):
+        raise ConfigError(
+            f"recompute {text!r}: expected nothing, blocks, all-but-attention, or how many of the "
+            "first blocks of each kind, such as 8,16"
+        )
+    return FirstBlocks(counts=tuple(int(count) for count in counts))

@@ -90,12 +90,14 @@ class Layout:
 
     when (B, F): pixel-frame index of each latent frame, None: the autoencoder's own;
     valid (B, 1, F, H, W): true where a cell exists, None: everywhere;
-    keep (B, N'): indices of the tokens that are kept, None: all (token dropping, MaskDiT).
+    keep (B, N'): indices of the tokens that are kept, None: all (token dropping, MaskDiT);
+    grid: how those N tokens lie, None: each is one cell.
     """
 
     when: Tensor | None = None
     valid: Tensor | None = None
     keep: Tensor | None = None
+    grid: Grid | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +150,7 @@ class Condition:
                 when=_stack_tensors([c.layout.when for c in every]),
                 valid=_stack_tensors([c.layout.valid for c in every]),
                 keep=_stack_tensors([c.layout.keep for c in every]),
+                grid=self.layout.grid,
             ),
             inside=_stack_inside(every),
         )

@@ -1,0 +1,189 @@
+"""What a denoiser learns from: cached clips by row, of one or several shapes.
+
+Letters: B clips; C x F x H x W latents.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kineograph.conditioning.facts import Facts
+from kineograph.data import latents
+from kineograph.data.buckets import ClipSize
+from kineograph.data.latents import Latents
+from kineograph.errors import ConfigError, DataError
+from kineograph.recipes.stages import Clips, Subset
+
+
+@dataclass(frozen=True, eq=False)
+class Cached:
+    """A cache: its clips, and their shape in pixels."""
+
+    clips: Latents
+    frames: int
+    height: int
+    width: int
+    fps: float
+
+    @classmethod
+    def of(cls, clips: Latents, shape: Clips) -> "Cached":
+        """Clips that were all cut to one shape."""
+        return cls(clips, shape.frames, shape.size, shape.size, shape.fps)
+
+    @property
+    def latent_frames(self) -> int:
+        """F of every clip."""
+        return self.clips.latents.shape[2]
+
+    def pixel_frames(self, latent_frames: int) -> int:
+        """How many pixel frames the first latent frames stand for."""
+        share = (latent_frames - 1) / max(1, self.latent_frames - 1)
+        return 1 + round(share * (self.frames - 1))
+
+    def covering(self, frames: int) -> int:
+        """How many latent frames stand for the first pixel frames."""
+        share = (frames - 1) / max(1, self.frames - 1)
+        return 1 + round(share * (self.latent_frames - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """Some clips: latents (B, C, F, H, W), focus (B, 1, F, H, W) in [0, 1], what is known."""
+
+    rows: tuple[int, ...]
+    latents: Tensor
+    focus: Tensor
+    records: tuple[Mapping[str, Any], ...]
+    facts: Facts
+
+    @property
+    def shape(self) -> str:
+        """`17x64x64`: frames, height, width in pixels."""
+        return f"{self.facts.frames}x{self.facts.height}x{self.facts.width}"
+
+
+class Samples:
+    """The clips of several caches, counted through.
+
+    Args:
+        caches: with at least one clip each.
+        held_out: clips at the end of each cache that are not for training.
+
+    Raises:
+        ConfigError: as many or more are held out than there are.
+    """
+
+    def __init__(self, caches: Sequence[Cached], held_out: int = 0) -> None:
+        self.caches = tuple(caches)
+        counts = [len(cache.clips.records) for cache in self.caches]
+        if not counts or min(counts) <= held_out:
+            raise ConfigError(
+                f"caches of {', '.join(map(str, counts)) or 'no'} clips: expected more than the "
+                f"{held_out} that are held out of each for validation"
+            )
+        self.starts = [sum(counts[:index]) for index in range(len(counts))]
+        self.groups = [
+            tuple(range(start, start + count - held_out))
+            for start, count in zip(self.starts, counts, strict=True)
+        ]
+        self.held_out = [
+            tuple(range(start + count - held_out, start + count))
+            for start, count in zip(self.starts, counts, strict=True)
+        ]
+
+    def place(self, row: int) -> tuple[int, int]:
+        """The number of a row's cache, and of its clip in it."""
+        cache = max(index for index, start in enumerate(self.starts) if start <= row)
+        return cache, row - self.starts[cache]
+
+    def record(self, row: int) -> Mapping[str, Any]:
+        """What is known about a clip."""
+        cache, clip = self.place(row)
+        return self.caches[cache].clips.records[clip]
+
+    def size(self, row: int) -> ClipSize:
+        """What a bucket rule looks at."""
+        cache = self.caches[self.place(row)[0]]
+        return ClipSize(cache.frames, cache.height, cache.width)
+
+    def name(self, row: int) -> str:
+        """A clip for a message: its row, and its file or the beginning of its record."""
+        record = self.record(row)
+        told = record.get("source") or record.get("seed")
+        return f"row {row} ({told})" if told else f"row {row}"
+
+    def chosen(self, subset: Subset | None) -> list[tuple[int, ...]]:
+        """The rows of each cache that a stage trains on.
+
+        Raises:
+            ConfigError: none is left, or a record does not say the number of a bound.
+        """
+        if subset is None:
+            return list(self.groups)
+        found = [
+            tuple(row for row in group[: subset.first] if self._inside(row, subset))
+            for group in self.groups
+        ]
+        if not any(found):
+            raise ConfigError(f"{subset}: none of {sum(map(len, self.groups))} clips is in it")
+        return [group for group in found if group]
+
+    def take(self, rows: Sequence[int], latent_frames: int) -> Taken:
+        """Clips of one size, cut to at most so many latent frames, and to the shortest one."""
+        places = [(self.caches[cache], clip) for cache, clip in map(self.place, rows)]
+        frames = min(latent_frames, *(cache.latent_frames for cache, _ in places))
+        cut = slice(0, frames)
+        first = places[0][0]
+        return Taken(
+            rows=tuple(rows),
+            latents=torch.stack([c.clips.latents[clip, :, cut] for c, clip in places]).float(),
+            focus=torch.stack([c.clips.focus[clip, :, cut] for c, clip in places]).float() / 255,
+            records=tuple(cache.clips.records[clip] for cache, clip in places),
+            facts=Facts(
+                fps=first.fps,
+                frames=first.pixel_frames(frames),
+                height=first.height,
+                width=first.width,
+            ),
+        )
+
+    def _inside(self, row: int, subset: Subset) -> bool:
+        for bound in subset.bounds:
+            value: Any = self.record(row)
+            for name in bound.field.split("."):
+                value = value.get(name) if isinstance(value, Mapping) else None
+            if not isinstance(value, int | float):
+                raise ConfigError(
+                    f"subset: {self.name(row)} has no number {bound.field!r}; "
+                    f"its record has: {', '.join(sorted(self.record(row)))}"
+                )
+            if bound.least is not None and value < bound.least:
+                return False
+            if bound.most is not None and value > bound.most:
+                return False
+        return True
+
+
+def read(folders: Sequence[Path], digest: str, shape: Clips) -> tuple[Cached, ...]:
+    """The caches of several folders.
+
+    Args:
+        folders: where `cache` wrote.
+        digest: of the autoencoder that made them.
+        shape: of the clips of a cache that does not say it.
+
+    Raises:
+        DataError: no cache, or one made with other weights.
+    """
+    if not folders:
+        raise DataError("no cache: expected at least one folder, see `kineograph cache`")
+    found = []
+    for folder in folders:
+        clips, told = latents.read(folder, digest), latents.description(folder)
+        own = {name: told[name] for name in ("frames", "size", "fps") if name in told}
+        found.append(Cached.of(clips, replace(shape, **own)))
+    return tuple(found)
