@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from kineograph.conditioning.frame_masks import (
+    EVERY_TASK,
     Anywhere,
     EverySecond,
     FrameMasks,
@@ -15,6 +16,7 @@ from kineograph.conditioning.frame_masks import (
     Row,
     Scattered,
     Tail,
+    UpTo,
     Weighted,
 )
 from kineograph.types import seeded
@@ -80,3 +82,28 @@ def test_a_samples_mask_does_not_depend_on_its_batch():
     together = masks(latents, seeded([3, 1, 4, 5])).strength
     alone = masks(latents[:1], seeded([4])).strength
     assert torch.equal(together[2:3], alone)
+
+
+def test_a_length_never_gives_everything():
+    dice = Row(iter([0.0, 0.5, 0.99, 0.99, 0.99]))
+    counts = [UpTo(most=3).count(frames, dice) for frames in (5, 5, 5, 3, 2)]
+    assert counts == [1, 2, 3, 2, 1]
+
+
+def test_every_task_is_trained_and_something_is_always_left_to_make():
+    latents = torch.ones(2000, 1, 5, 1, 1)
+    known = FrameMasks(patterns=EVERY_TASK)(latents, seeded(range(2000)))
+    found = {tuple(row) for row in known.strength.flatten(1).tolist()}
+    head, clip, ends = (1, 0, 0, 0, 0), (1, 1, 0, 0, 0), (1, 0, 0, 0, 1)
+    assert {head, clip, ends, (0, 0, 0, 0, 1), (1, 0, 1, 0, 1), (0,) * 5} <= found
+    assert (1,) * 5 not in found
+
+
+def test_half_of_the_samples_may_know_their_frames_softly():
+    latents = torch.full((2000, 1, 3, 1, 1), 7.0)
+    soft = FrameMasks(patterns=(Weighted(pattern=Head(), probability=1.0),), noisiest=0.6)
+    known = soft(latents, seeded(range(2000)))
+    strength = known.strength[:, 0, 0].flatten()
+    assert 0.45 < float((strength == 1).float().mean()) < 0.55
+    assert 0.4 <= float(strength.min()) < 0.42
+    assert known.latents[:, 0, 0].unique().tolist() == [7.0]  # as HeldFrames mixes them itself

@@ -78,7 +78,19 @@ class Quarter:
         return dice.integer(1, max(frames // 4, 1))
 
 
-Length: TypeAlias = One | Quarter
+@dataclass(frozen=True, kw_only=True)
+class UpTo:
+    """Up to `most` frames, at least one, and never all of them."""
+
+    kind: Literal["up_to"] = "up_to"
+    most: int = 2
+
+    def count(self, frames: int, dice: Dice) -> int:
+        """Any number is as likely as any other."""
+        return dice.integer(1, max(1, min(self.most, frames - 1)))
+
+
+Length: TypeAlias = One | Quarter | UpTo
 ONE = One()
 
 # --- patterns: true where a frame is given, (F,) ------------------------------------------
@@ -204,15 +216,28 @@ STAGE_3 = (  # Open-Sora 1.2's last stage
 )
 
 
+EVERY_TASK = (  # a picture, a clip to continue, both ends, key frames, a loop's tail
+    Weighted(pattern=Head(), probability=0.15),
+    Weighted(pattern=Head(length=UpTo(most=3)), probability=0.15),
+    Weighted(pattern=HeadAndTail(length=UpTo(most=2)), probability=0.12),
+    Weighted(pattern=Tail(), probability=0.02),
+    Weighted(pattern=EverySecond(), probability=0.03),
+    Weighted(pattern=Scattered(), probability=0.08),
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class FrameMasks:
     """Some samples know some of their latent frames; single frames stay unknown.
 
     patterns: tried in their order; what is left of the probability gives nothing.
+    noisiest: up to which time, in [0, 1], the known frames of half of the samples are noised,
+    each sample to a uniformly random one, so that frames may be known softly; 0: they are clean.
     """
 
     kind: Literal["frame_masks"] = "frame_masks"
     patterns: tuple[Weighted, ...] = STAGE_3
+    noisiest: float = 0.0
 
     def __call__(self, latents: Tensor, draws: Draws) -> Known:
         """Clean latents (B, C, F, H, W) -> what is known of them."""
@@ -220,7 +245,12 @@ class FrameMasks:
         table = torch.special.ndtr(draws((samples, frames + 3))).tolist()
         given = torch.stack([self.given(frames, Row(iter(row))) for row in table])
         strength = given.to(latents)[:, None, :, None, None].expand(-1, -1, -1, height, width)
-        return Known(latents * strength, strength)
+        known = latents * strength
+        if self.noisiest > 0.0:
+            place = torch.special.ndtr(draws((samples,))).to(latents)
+            time = self.noisiest * (2.0 * place - 1.0).clamp_min(0.0)
+            strength = strength * (1.0 - time).view(-1, 1, 1, 1, 1)
+        return Known(known, strength)
 
     def given(self, frames: int, dice: Dice) -> Tensor:
         """Which frames of one sample are given, (F,)."""
