@@ -15,6 +15,7 @@ from kineograph.evaluation.metrics import psnr
 from kineograph.generation.device import Place
 from kineograph.media.decode import read_video
 from kineograph.media.encode import write_video
+from kineograph.media.probe import probe
 from kineograph.training.weights import save_part, save_recipe
 from kineograph.types import Legal
 
@@ -75,7 +76,9 @@ def test_pieces_are_legal_and_every_frame_comes_back_once(video):
 
 def test_a_known_loss_gives_its_decibels(video, tmp_path):
     command = Reconstruct(videos=(video,), out=tmp_path)
-    score = command.compare(Coder(Darker([]), CPU, 5, 16, 24), video, tmp_path / "out.mp4")
+    score = command.compare(
+        Coder(Darker([]), CPU, 5, 16, 24), probe(video, count=True), tmp_path / "out.mp4"
+    )
     ten = torch.zeros(1, 11, 11, 3)
     assert score.psnr == pytest.approx(float(psnr(ten, ten + 10)))
     assert (score.frames, score.width, score.height, score.lost) == (7, 24, 16, 0)

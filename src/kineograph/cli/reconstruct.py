@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from kineograph.autoencoders.pieces import Divisible
     from kineograph.generation.device import Place
+    from kineograph.media.probe import Probe
 
 LABELS = ("original", "reconstruction")
 PIECE = 17  # frames that a public autoencoder codes at once, about
@@ -122,6 +123,7 @@ class Reconstruct:
     max_memory: Annotated[str | None, "for coding videos, e.g. 4GB; default: most of the free"] = (
         None
     )
+    limit: Annotated[float, "seconds that reading one video may take"] = 600.0
     format: Annotated[Literal["text", "json"], "json: for other programs"] = "text"
 
     def run(self) -> int:
@@ -130,11 +132,16 @@ class Reconstruct:
             raise ConfigError(f"--frames {self.frames}: expected 1 or more")
         if (self.autoencoder is None) != (self.weights is None):
             raise ConfigError("--autoencoder and --weights: expected both, or neither")
+        from kineograph.media.trial import Trial, tried
+        from kineograph.media.workers import Limits
+
+        limits = Limits(seconds=self.limit, workers=1)
         coder_of, enlarge = self._load() if self.weights is None else (self._public(), 1)
         scores = []
         for video, out in zip(self.videos, outputs(self.videos, self.out), strict=True):
             try:
-                score = self.compare(coder_of(video), video, out, enlarge)
+                facts = tried(video, Trial(self.fps, self.frames), limits)
+                score = self.compare(coder_of(facts), facts, out, enlarge)
             except KineographError as error:
                 print(f"kineograph: {error}", file=sys.stderr)
                 continue
@@ -145,12 +152,12 @@ class Reconstruct:
             print(json.dumps([asdict(score) for score in scores], indent=2))
         return 0 if len(scores) == len(self.videos) else 1
 
-    def compare(self, coder: Coder, video: Path, out: Path, enlarge: int = 1) -> Score:
+    def compare(self, coder: Coder, facts: "Probe", out: Path, enlarge: int = 1) -> Score:
         """Reconstruct one video, and write both versions side by side.
 
         Args:
             coder: what to take it through.
-            video: the file.
+            facts: about the video; its frames are counted where all of it is read.
             out: where the comparison goes.
             enlarge: its factor of size.
 
@@ -161,12 +168,10 @@ class Reconstruct:
 
         from kineograph.evaluation.metrics import decibels, squared_error, ssim
         from kineograph.media.encode import writing
-        from kineograph.media.probe import probe
         from kineograph.media.resize import scale
         from kineograph.media.sheet import side_by_side
 
-        # The whole file is counted only where all of it is read anyway.
-        facts = probe(video, count=self.frames is None)
+        video = facts.path
         total = max(1, round(facts.duration * (self.fps or facts.fps)))
         total = min(total, self.frames or total)
         errors, likenesses = [], []
@@ -197,7 +202,7 @@ class Reconstruct:
             out=str(out),
         )
 
-    def _public(self) -> Callable[[Path], Coder]:
+    def _public(self) -> Callable[["Probe"], Coder]:
         """What codes each video with a public autoencoder, in its own size unless told otherwise.
 
         Raises:
@@ -206,15 +211,13 @@ class Reconstruct:
         from kineograph.checkpoints.hub import local
         from kineograph.checkpoints.public.autoencoders import open_autoencoder
         from kineograph.generation.device import choose
-        from kineograph.media.probe import probe
 
         place, path = choose(self.device), local(str(self.weights))
         opened = open_autoencoder(str(self.autoencoder), path)
         opened.module.to(place.device)
         print(f"{self.autoencoder} of {path}; sizes: {opened.source}", file=sys.stderr)
 
-        def coder(video: Path) -> Coder:
-            facts = probe(video)
+        def coder(facts: "Probe") -> Coder:
             width, height = facts.width, facts.height
             if self.size is not None:
                 width, height = pair(self.size, "x", "--size 64x64")
@@ -231,7 +234,7 @@ class Reconstruct:
 
         return None if self.max_memory is None else size(self.max_memory)
 
-    def _load(self) -> tuple[Callable[[Path], Coder], int]:
+    def _load(self) -> tuple[Callable[["Probe"], Coder], int]:
         """What codes each video with the model's autoencoder, and how much larger to show it."""
         from kineograph import recipes
         from kineograph.generation.device import choose
@@ -252,7 +255,7 @@ class Reconstruct:
         return partial(_same, coder), sampling.enlarge
 
 
-def _same(coder: Coder, video: Path) -> Coder:
+def _same(coder: Coder, facts: "Probe") -> Coder:
     """One coder for all videos."""
     return coder
 

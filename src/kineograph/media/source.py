@@ -118,6 +118,9 @@ class Video:
         Args:
             frame: a decoded frame of this video.
             size: wanted (Y, X) as shown; None: `height`, `width`.
+
+        Raises:
+            MediaError: its pixels cannot be converted.
         """
         height, width = size or (self.height, self.width)
         if self.turn.transposed:
@@ -126,18 +129,23 @@ class Video:
         matrix = _matrix(frame)
         # RGB has no matrix, but PyAV 16 ignores the source's where both numbers are equal.
         other = Colorspace.ITU601 if matrix == Colorspace.ITU709 else Colorspace.ITU709
-        converted = self._reformatter.reformat(
-            frame,
-            width=width,
-            height=height,
-            format="rgba" if transparent else "rgb24",
-            src_colorspace=matrix,
-            dst_colorspace=other,
-            interpolation=SCALING,
-            src_color_range=ColorRange.JPEG if is_full_range(frame) else ColorRange.MPEG,
-            dst_color_range=ColorRange.JPEG,
-        )
-        picture = self.turn(converted.to_ndarray().astype(np.uint8, copy=False))
+        try:
+            converted = self._reformatter.reformat(
+                frame,
+                width=width,
+                height=height,
+                format="rgba" if transparent else "rgb24",
+                src_colorspace=matrix,
+                dst_colorspace=other,
+                interpolation=SCALING,
+                src_color_range=ColorRange.JPEG if is_full_range(frame) else ColorRange.MPEG,
+                dst_color_range=ColorRange.JPEG,
+            )
+            stored = converted.to_ndarray().astype(np.uint8, copy=False)
+        except (av.FFmpegError, ValueError) as error:
+            what = f"{frame.width}x{frame.height} {frame.format.name}"
+            raise MediaError(f"{self.path}: a frame of {what} cannot be shown ({error})") from error
+        picture = self.turn(stored)
         return on_white(picture) if transparent else picture
 
     def _decode(self) -> Iterator[VideoFrame]:
