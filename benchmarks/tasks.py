@@ -62,7 +62,7 @@ TRIALS = {
     "edit 0.8": Trial(lambda clip: Request(video=clip, task="edit", strength=0.8), {}),
     "edit 0.5": Trial(lambda clip: Request(video=clip, task="edit", strength=0.5), {}),
     "loop": Trial(
-        lambda clip: Request(image=clip[0], task="loop", frames=29), {0: 0}, (0,), 29, False
+        lambda clip: Request(image=clip[0], task="loop"), {0: 0, 16: 0}, (13, 16), 17, False
     ),
     "long": Trial(
         lambda clip: Request(image=clip[0], seconds=16.0),

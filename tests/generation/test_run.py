@@ -57,7 +57,6 @@ def with_parts(generator: Generator, **changes: object) -> Generator:
         ({}, 2),
         ({"frames": 17, "steps": 2}, 3),  # in the second window
         ({"frames": 17, "steps": 2}, 4),  # between two windows
-        ({"frames": 17, "steps": 2, "task": "loop"}, 3),
     ],
     ids=str,
 )
@@ -100,7 +99,7 @@ def test_interrupting_by_hand_is_cancelling(generator):
 
 def test_an_unfinished_draft_can_be_looked_at(generator):
     events: list[Event] = []
-    stopped = cancelled(generator, 2, Request(frames=17, steps=2, task="loop"), Cancelled())
+    stopped = cancelled(generator, 2, Request(frames=17, steps=2), Cancelled())
     assert generator.decode(stopped, events.append).video.shape[0] == 17
     assert any("not all steps" in event.note for event in events)
 

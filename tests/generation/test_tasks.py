@@ -8,7 +8,6 @@ from torch import Tensor
 
 from kineograph.conditioning.filling import Filled
 from kineograph.conditioning.injections import HeldFrames
-from kineograph.conditioning.masked_video import MaskedVideo
 from kineograph.errors import ConfigError
 from kineograph.generation.draft import Draft
 from kineograph.generation.events import Event
@@ -100,11 +99,25 @@ def test_the_stronger_a_video_is_kept_the_closer_the_edit_stays(tasks):
     assert 0 < near < far
 
 
-def test_a_loop_ends_before_what_it_began_with(tasks):
-    found = draft(tasks, frames=17, task="loop", image=CLIP[0])
-    assert found.latents.shape[1] == 5  # the tail is cut off
-    assert torch.equal(found.latents[:, 0], coded(tasks, CLIP[:1])[:, 0])
-    assert tasks.decode(found).video.shape == (17, 16, 16, 3)
+@pytest.mark.parametrize("wishes", [{}, {"image": CLIP[0]}, {"video": CLIP[:5]}], ids=str)
+def test_a_loop_ends_with_its_first_frame(tasks, monkeypatch, wishes):
+    """Shown by an autoencoder that loses nothing: both frames are given, and put back."""
+    seen = []
+    monkeypatch.setattr(
+        "kineograph.generation.generator.settle",
+        lambda task, latents, parts, report: seen.append(task.given) or latents,
+    )
+    draft(tasks, frames=9, task="loop", **wishes)
+    frames, strength = seen[0].frames, seen[0].strength
+    assert torch.equal(frames[:, :, 0], frames[:, :, 8])
+    assert strength[0, 0, [0, 8], 0, 0].tolist() == [1.0, 1.0]
+
+
+def test_each_loop_of_a_batch_begins_with_its_own_picture(tasks):
+    one, other = tasks.drafts(["a ball", "a cube"], Request(task="loop"))
+    (alone,) = tasks.drafts(["a cube"], Request(task="loop", seed=1))
+    assert not torch.allclose(one.latents[:, 0], other.latents[:, 0], atol=1e-2)
+    torch.testing.assert_close(other.latents, alone.latents, atol=2e-3, rtol=1e-3)
 
 
 def test_a_long_video_is_made_in_windows_and_begins_like_a_short_one(tasks):
@@ -133,7 +146,9 @@ def test_a_long_video_is_made_in_windows_and_begins_like_a_short_one(tasks):
         ({"at": {9: CLIP[0]}}, "frame 9 of a video of 9: expected 0 to 8"),
         ({"task": "edit"}, "without a video"),
         ({"task": "lop"}, "did you mean 'loop'"),
-        ({"task": "loop", "frames": 9}, "a loop of 3 latent frames"),
+        ({"task": "loop", "frames": 1}, "a loop of 1 frame"),
+        ({"task": "loop", "at": {4: CLIP[0]}}, "the first frame is not given"),
+        ({"task": "loop", "last_image": CLIP[0]}, "several frames that is no loop"),
         ({"strength": 1.5}, "strength 1.5: expected a number from 0 to 1"),
     ],
 )
@@ -142,8 +157,7 @@ def test_what_cannot_be_made_is_refused_in_words(tasks, wishes, complaint):
         draft(tasks, **wishes)
 
 
-def test_a_model_that_reads_whole_clips_beside_its_latents_makes_no_loops(tasks):
-    recipe = replace(tasks.parts.recipe, injection=MaskedVideo(factor=4))
-    masked = replace(tasks, parts=replace(tasks.parts, recipe=recipe))
-    with pytest.raises(ConfigError, match="a loop with injection 'masked_video'"):
-        draft(masked, task="loop", frames=17)
+def test_frames_that_a_model_would_ignore_are_refused(generator):
+    for wishes in ({"last_image": CLIP[1]}, {"task": "loop"}):
+        with pytest.raises(ConfigError, match=r"latent frames \[2\] are given in part only"):
+            draft(generator, image=CLIP[0], **wishes)

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from kineograph import __version__
 from kineograph.autoencoders.bounded import Bounded
-from kineograph.conditioning.facts import Facts
 from kineograph.diffusion.process import Process
 from kineograph.diffusion.sampling import Look
 from kineograph.errors import ConfigError
 from kineograph.generation.device import choose
 from kineograph.generation.draft import Draft, Info, Row
 from kineograph.generation.events import Reporter, Watch, check, silent
-from kineograph.generation.job import Interrupted, Job, encode, settle, unfinished
+from kineograph.generation.given import LOOP
+from kineograph.generation.job import Interrupted, Job, encode, knowing, settle, unfinished
 from kineograph.generation.load import Parts, load_parts
 from kineograph.generation.memory import bounded, size
 from kineograph.generation.output import Generation
@@ -134,19 +134,13 @@ class Generator:
         seeds = seeds or range(request.seed, request.seed + len(prompts))
         with place.autocast():
             text, empty = self._read(prompts, request.negative, report)
-            task = encode(request, clip, self.parts, len(prompts), report)
-            told = Facts(fps=clip.fps, frames=clip.frames, height=clip.height, width=clip.width)
-            facts = told.tensors(len(prompts), place.device)
             inside = self._steer(request.signal, clip, len(prompts), report)
-            look = Look(
-                denoiser=self.parts.denoiser,
-                process=Process(
-                    path=recipe.path, prediction=recipe.prediction, injection=recipe.injection
-                ),
-                guidance=guidance,
-                condition=Condition(text, task.known, facts, inside=inside),
-                empty=empty,
-            )
+            look = self._look(text, empty, guidance, inside)
+            first = None
+            if request.task == LOOP and not request.pixels():
+                first = self._first(look, Job(self.parts, request, clip, seeds, report))
+            task = encode(request, clip, self.parts, len(prompts), report, first)
+            look = knowing(look, task.known, clip)
             job = Job(self.parts, request, clip, seeds, report)
             try:
                 latents = settle(task, job.denoise(look, since), self.parts, report)
@@ -186,9 +180,7 @@ class Generator:
         place = self.parts.place
         report = Reporter(watch, place.memory)
         report.begin("decode")
-        told = draft.info
-        count = self.parts.autoencoder.latent_shape(told.frames, told.height, told.width)[1]
-        latents = draft.latents[None, :, :count].to(place.device)  # without a loop's tail
+        latents = draft.latents[None].to(place.device)
         with place.autocast():
             video = self._bounded(report).decode(
                 latents, draft.info.frames, seeded([draft.info.seed], place.device)
@@ -216,6 +208,31 @@ class Generator:
         if request.negative and guidance.scale == 1.0:
             notes.append("the negative prompt has no effect without guidance")
         return notes
+
+    def _look(
+        self, text: TextEmbedding, empty: TextEmbedding, guidance: Guided, inside: Inside
+    ) -> Look:
+        """The denoiser with what it reads, except what is known of the video."""
+        recipe = self.parts.recipe
+        return Look(
+            denoiser=self.parts.denoiser,
+            process=Process(
+                path=recipe.path, prediction=recipe.prediction, injection=recipe.injection
+            ),
+            guidance=guidance,
+            condition=Condition(text, inside=inside),
+            empty=empty,
+        )
+
+    def _first(self, look: Look, job: Job) -> Tensor:
+        """Pictures for a loop to begin and end with, (B, 3, 1, Y, X): each seed's own."""
+        legal = self.parts.autoencoder.nearest(1, job.clip.height, job.clip.width)
+        alone = replace(job, clip=replace(job.clip, frames=legal.frames), stage="first frame")
+        nothing = encode(Request(), alone.clip, self.parts, len(job.seeds), job.report)
+        latents = alone.denoise(knowing(look, nothing.known, alone.clip), None)
+        draws = seeded(job.seeds, self.parts.place.device)
+        video = self.parts.autoencoder.decode(latents, legal.frames, draws)
+        return video[:, :, :1].clamp(-1.0, 1.0)
 
     def _read(
         self, prompts: Sequence[str], negative: str, report: Reporter

@@ -4,23 +4,23 @@ Letters: B videos, C latent channels, F x H x W latent cells, T frames of Y x X 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from kineograph.conditioning.injections import evenly
+from kineograph.conditioning.facts import Facts
+from kineograph.conditioning.injections import evenly, soften
 from kineograph.diffusion.sampling import Look
 from kineograph.errors import ConfigError, KineographError
 from kineograph.generation.draft import Draft, Info
 from kineograph.generation.events import Reporter, check
-from kineograph.generation.given import LOOP
 from kineograph.generation.load import Parts
 from kineograph.generation.preview import Preview, fit
 from kineograph.generation.request import Request, Shape, gather
 from kineograph.generation.run import Counted, Roll, Stopped
-from kineograph.generation.windows import TAIL, Window, windows
+from kineograph.generation.windows import Window, windows
 from kineograph.types import Given, Grid, Known, seeded
 
 
@@ -46,14 +46,29 @@ class Task:
     known: Known | None
 
 
-def encode(request: Request, clip: Shape, parts: Parts, samples: int, report: Reporter) -> Task:
+def encode(
+    request: Request,
+    clip: Shape,
+    parts: Parts,
+    samples: int,
+    report: Reporter,
+    first: Tensor | None = None,
+) -> Task:
     """What the injection makes of given pictures and videos.
+
+    Args:
+        request: what is given.
+        clip: the shape of the video.
+        parts: the model.
+        samples: B.
+        report: is told of it.
+        first: pictures that were made for a loop to begin and end with, (B, 3, 1, Y, X).
 
     Raises:
         ConfigError: they do not fit into the clip, or the model cannot take them.
     """
     injection, device = parts.recipe.injection, parts.place.device
-    given, notes = gather(request, clip, parts.autoencoder)
+    given, notes = gather(request, clip, parts.autoencoder, first)
     for note in notes:
         report.note("plan", note)
     if given is None and not injection.beside:
@@ -65,6 +80,8 @@ def encode(request: Request, clip: Shape, parts: Parts, samples: int, report: Re
     draws = None if request.strength == 1.0 else seeded([0], device)  # the same for every batch
     known = injection.known(given, parts.autoencoder, draws)
     check(known.latents, "encoding what is given", 1, 1)
+    if not injection.beside and known.when is None:
+        refuse_ignored(given, known)
     report.step("image", 1, 1)
     return Task(
         given,
@@ -75,6 +92,30 @@ def encode(request: Request, clip: Shape, parts: Parts, samples: int, report: Re
             known.partly,
         ),
     )
+
+
+def knowing(look: Look, known: Known | None, clip: Shape) -> Look:
+    """A look that knows something of a clip, and the clip's facts."""
+    told = Facts(fps=clip.fps, frames=clip.frames, height=clip.height, width=clip.width)
+    tokens = look.condition.text.tokens
+    facts = told.tensors(len(tokens), tokens.device)
+    return replace(look, condition=replace(look.condition, known=known, facts=facts))
+
+
+def refuse_ignored(given: Given, known: Known) -> None:
+    """Make sure that no given frame is ignored because its latent frame is not given completely.
+
+    Raises:
+        ConfigError: one is.
+    """
+    ignored = soften(given.strength, known.strength, 1.0)[1]
+    if ignored is not None:
+        cells = ignored[0].flatten().nonzero().flatten().tolist()
+        raise ConfigError(
+            f"latent frames {cells} are given in part only, and this model's injection knows "
+            "whole ones; expected the first frame, or all frames up to some point; or let it fill "
+            "the gaps: --set injection.filling.kind=filled"
+        )
 
 
 def settle(task: Task, latents: Tensor, parts: Parts, report: Reporter) -> Tensor:
@@ -89,12 +130,13 @@ def settle(task: Task, latents: Tensor, parts: Parts, report: Reporter) -> Tenso
     if not bool(kept.any()):
         return latents
     found = []
-    for one in latents.unbind(0):
-        video = parts.autoencoder.decode(
-            one[None], task.given.frames.shape[2], seeded([0], parts.place.device)
-        )
-        video = torch.where(kept, task.given.frames, video.clamp(-1.0, 1.0).to(task.given.frames))
-        found.append(torch.where(task.known.partly, parts.autoencoder.encode(video), one[None]))
+    for row, one in enumerate(torch.split(latents, 1)):
+        here = slice(row, row + 1) if len(kept) > 1 else slice(0, 1)  # one task for all, or each
+        pixels = task.given.frames[here]
+        draws = seeded([0], parts.place.device)
+        video = parts.autoencoder.decode(one, pixels.shape[2], draws).clamp(-1.0, 1.0)
+        again = parts.autoencoder.encode(torch.where(kept[here], pixels, video.to(pixels)))
+        found.append(torch.where(task.known.partly[here], again, one))
     result = torch.cat(found).to(latents)
     check(result, "putting given frames back", 1, 1)
     report.step("settle", 1, 1)
@@ -110,20 +152,19 @@ class Job:
     clip: Shape
     seeds: Sequence[int]
     report: Reporter
+    stage: str = "denoise"
 
     def denoise(self, look: Look, since: Draft | None) -> Tensor:
         """Noise -> latents (B, C, F, H, W).
 
         Raises:
-            ConfigError: the model cannot make a video of this length, or a loop.
             Stopped: cancelled.
         """
         recipe, device = self.parts.recipe, self.parts.place.device
         channels, count, rows, columns = self.cells(self.clip.frames)
-        loop = self.request.task == LOOP
-        plan = self.windows(look, count, loop=loop)
+        plan = self.windows(look, count)
         draws = Counted(seeded(self.seeds, device))
-        noise = draws((len(self.seeds), channels, count + loop * TAIL, rows, columns))
+        noise = draws((len(self.seeds), channels, count, rows, columns))
         stop = None
         if since is not None and since.unfinished is not None and since.running is not None:
             stop = Stopped(since.latents[None], since.running[None], since.unfinished)
@@ -138,26 +179,20 @@ class Job:
             schedule=lambda frames: recipe.sampling.schedule(steps, Grid(frames, rows, columns)),
             group=self.clip.frames // count if even else (self.clip.frames - 1) // (count - 1),
             alone=not even,
-            loop=loop,
             reporter=self.report,
+            stage=self.stage,
             show=self.show,
         )
-        return roll(noise, draws, stop)[:, :, :count]
+        return roll(noise, draws, stop)
 
-    def windows(self, look: Look, count: int, *, loop: bool) -> tuple[Window, ...]:
+    def windows(self, look: Look, count: int) -> tuple[Window, ...]:
         """All latent frames at once, or windows of what the model was trained on."""
         known, recipe = look.condition.known, self.parts.recipe
         size = self.cells(recipe.sampling.frames)[1]
-        whole = recipe.injection.beside or look.condition.inside.features
-        if whole or (known is not None and known.when is not None) or size == 1:
-            if loop:
-                raise ConfigError(
-                    f"a loop with injection {recipe.injection.kind!r}: expected one that holds "
-                    "latent frames, such as 'held_frames', and neither extra key frames nor a "
-                    "signal"
-                )
+        extra = known is not None and known.when is not None
+        if recipe.injection.beside or extra or look.condition.inside.features:
             return (Window(0, count),)
-        return windows(count, size, loop=loop)
+        return windows(count, size)
 
     def cells(self, frames: int) -> tuple[int, int, int, int]:
         """(C, F, H, W) of so many frames."""

@@ -126,9 +126,15 @@ def shape(request: Request, sampling: Sampling, autoencoder: Autoencoder) -> Sha
 
 
 def gather(
-    request: Request, clip: Shape, autoencoder: Autoencoder
+    request: Request, clip: Shape, autoencoder: Autoencoder, first: Tensor | None = None
 ) -> tuple[Given | None, tuple[str, ...]]:
     """What is given of a clip, and what should be said about it.
+
+    Args:
+        request: what is asked for.
+        clip: the clip.
+        autoencoder: knows which lengths are legal.
+        first: pictures for a loop that begins with nothing given, (B, 3, 1, Y, X).
 
     Returns:
         Given frames and strengths, None where nothing is given; notes.
@@ -153,7 +159,7 @@ def gather(
     if request.image is not None:
         singles[0] = request.image
     if request.last_image is not None:
-        if clip.frames == 1 or request.task == LOOP:
+        if clip.frames == 1 or request.task == LOOP:  # a loop's last frame is its first one
             raise ConfigError(
                 "a last image: expected a video of several frames that is no loop, which ends "
                 "with its first one"
@@ -166,7 +172,27 @@ def gather(
         Item(picture(image, clip.height, clip.width), index, request.strength)
         for index, image in singles.items()
     ]
+    if request.task == LOOP:
+        items += closing(items, clip, first)
     return (lay(items, clip.frames) if items else None), tuple(notes)
+
+
+def closing(items: Sequence[Item], clip: Shape, first: Tensor | None) -> list[Item]:
+    """What is given of a loop besides `items`: its last frame is its first one.
+
+    Raises:
+        ConfigError: a single frame, or something is given but not the first frame.
+    """
+    if clip.frames == 1:
+        raise ConfigError("a loop of 1 frame: expected more, so that something can move")
+    if first is not None:
+        return [Item(first, 0, 1.0), Item(first, clip.frames - 1, 1.0)]
+    start = next((item for item in items if item.start == 0), None)
+    if start is None and items:
+        raise ConfigError("a loop of which the first frame is not given: expected --image, too")
+    if start is None:
+        return []
+    return [Item(start.frames[:, :, :1], clip.frames - 1, start.strength)]
 
 
 def again(info: Info, offered: Sequence[Path] = ()) -> Request:

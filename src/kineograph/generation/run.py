@@ -14,7 +14,7 @@ from torch import Tensor
 from kineograph.diffusion.sampling import Look, sample
 from kineograph.generation.draft import Unfinished
 from kineograph.generation.events import Cancelled, Reporter, check
-from kineograph.generation.windows import TAIL, Window, places
+from kineograph.generation.windows import Window, places
 from kineograph.types import (
     Autoencoder,
     Clock,
@@ -93,8 +93,8 @@ class Roll:
     """One run over all windows.
 
     look: with what is known of the whole video. schedule: the times of a window of so many
-    latent frames. group, alone: how the autoencoder shares pixel frames out. loop: the windows
-    reach beyond the end, to what the video began with. show: latents -> small pictures.
+    latent frames. group, alone: how the autoencoder shares pixel frames out. show: latents ->
+    small pictures.
     """
 
     look: Look
@@ -103,15 +103,15 @@ class Roll:
     schedule: Callable[[int], Tensor]
     group: int
     alone: bool
-    loop: bool
     reporter: Reporter
+    stage: str
     show: Callable[[Tensor], Tensor]
 
     def __call__(self, noise: Tensor, draws: Counted, since: Stopped | None = None) -> Tensor:
         """Denoise.
 
         Args:
-            noise: (B, C, F, H, W), with room for a loop's tail.
+            noise: (B, C, F, H, W).
             draws: for everything random after the noise.
             since: where an earlier run stopped; `draws` have been drawn up to there.
 
@@ -140,8 +140,6 @@ class Roll:
                 here = since if since is not None and index == since.state.window else None
                 made[:, :, span] = self._window(index, made, part, draws, here)
             there[:, :, span], strength[:, :, span] = made[:, :, span], 1.0
-            if self.loop and index == 0:
-                there[:, :, -TAIL:], strength[:, :, -TAIL:] = made[:, :, 1 : 1 + TAIL], 1.0
         return made
 
     def _part(self, window: Window, latents: Tensor, strength: Tensor) -> Known | None:
@@ -170,7 +168,7 @@ class Roll:
         )
         drawn = len(draws.shapes)
         total = steps * len(self.windows)
-        self.reporter.begin("denoise", index * steps + done)
+        self.reporter.begin(self.stage, index * steps + done)
 
         def report(step: Step, x: Tensor) -> None:
             nonlocal running, done, drawn
@@ -178,7 +176,7 @@ class Roll:
                 return
             check(x, "denoising", index * steps + step.index + 1, total)
             running, done, drawn = x, step.index + 1, len(draws.shapes)
-            self.reporter.step("denoise", index * steps + done, total, partial(self.show, x))
+            self.reporter.step(self.stage, index * steps + done, total, partial(self.show, x))
 
         try:
             return sample(look, self.sampler, start, times, draws, report)
