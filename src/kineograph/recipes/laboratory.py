@@ -24,7 +24,7 @@ from kineograph.autoencoders.stacked import StackedConfig
 from kineograph.autoencoders.time_kl import TimeKLConfig
 from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
 from kineograph.denoisers.ltx import Local, LTXConfig
-from kineograph.recipes.stages import AutoencoderStage, Clips, Emphasis, Schedule
+from kineograph.recipes.stages import AutoencoderStage, Clips, Schedule
 from kineograph.recipes.toybox import TOYBOX
 from kineograph.text.words import WordsConfig
 from kineograph.toybox.captions import vocabulary
@@ -32,10 +32,8 @@ from kineograph.toybox.captions import vocabulary
 ODD = Clips(level=1, frames=9, size=32, fps=8.0)
 EVEN = Clips(level=1, frames=8, size=32, fps=8.0)
 SCHEDULE = Schedule(
-    steps=300, batch=4, rate=2.5e-3, warmup=30, decay=0.7, shape="cosine", average=0.97
+    steps=300, batch=8, rate=2e-3, warmup=30, decay=0.7, shape="cosine", average=0.97
 )
-QUIET = 0.1  # of the latents' noise
-TOYS = Emphasis(mask=2.0, motion=2.0)
 PIXELS = (
     SquaredConfig(weight=10.0),
     SquaredEdgesConfig(weight=4.0),
@@ -62,8 +60,8 @@ DENOISER = LTXConfig(
     local=Local(width=32),
 )
 
-STAGE = AutoencoderStage(
-    name="pixels", clips=ODD, noise=QUIET, schedule=SCHEDULE, terms=NOISY, emphasis=TOYS
+STAGE = AutoencoderStage(  # more clips that are shorter teach more in the same time
+    name="pixels", clips=ODD, lengths=(5,), noise=0.1, schedule=SCHEDULE, terms=NOISY
 )
 PLAIN = replace(
     TOYBOX,
@@ -161,7 +159,12 @@ DEEP_COMPRESSION = replace(
     ),
     sampling=replace(PLAIN.sampling, frames=8),
     autoencoder_stages=(
-        AutoencoderStage(name="pixels", clips=EVEN, schedule=SCHEDULE, terms=PIXELS),
+        AutoencoderStage(
+            name="pixels",
+            clips=EVEN,
+            schedule=replace(SCHEDULE, batch=4, rate=2.5e-3),
+            terms=PIXELS,
+        ),
     ),
     cache=EVEN,
 )
@@ -195,5 +198,5 @@ DENOISING = replace(
     denoiser=replace(
         DENOISER, in_channels=32, out_channels=32, temporal_scale=4, spatial_scale=8, patch=1
     ),
-    autoencoder_stages=(replace(STAGE, schedule=replace(SCHEDULE, steps=400, rate=1e-3)),),
+    autoencoder_stages=(replace(STAGE, schedule=replace(SCHEDULE, steps=400, rate=1.5e-3)),),
 )
