@@ -75,7 +75,7 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not(
     with pytest.raises(KeyboardInterrupt):
         trainer(recipe, run, stopped(after)).train()
     second = trainer(recipe, run)
-    assert (second.stage, second.step) == divmod(after - after % 2, 4)
+    assert (second.progress.stage, second.progress.step) == divmod(after - after % 2, 4)
     assert equal(second.train(), straight) and equal(second.model, whole.model)
 
 
@@ -83,7 +83,7 @@ def test_a_finished_run_is_not_trained_again(recipe: Recipe, tmp_path: Path) -> 
     run = Run(folder=tmp_path, evaluate_every=99)
     first = trainer(with_steps(recipe, 1), run).train()
     again = trainer(with_steps(recipe, 1), run)
-    assert again.stage == 1 and equal(again.train(), first)
+    assert again.progress.stage == 1 and equal(again.train(), first)
 
 
 def test_a_frozen_encoder_does_not_move_while_the_decoder_does(
@@ -147,7 +147,9 @@ def test_a_stopped_run_with_a_discriminator_ends_as_if_it_had_not(
     with pytest.raises(KeyboardInterrupt):
         trainer(wanted, run, stopped(3)).train()  # counts the moves of both sides
     second = trainer(wanted, run)
-    assert (second.stage, second.step) == ((1, 1) if name == "alternate" else (0, 1))
+    assert (second.progress.stage, second.progress.step) == (
+        (1, 1) if name == "alternate" else (0, 1)
+    )
     assert equal(second.train(), straight) and equal(second.model, whole.model)
     assert equal(second.criterion, whole.criterion), "the discriminators agree, too"
 

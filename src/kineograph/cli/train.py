@@ -74,7 +74,7 @@ class Samples:
 
     def __call__(self, folder: Path) -> "list[Shown]":
         """The videos, in the order of the prompts."""
-        from kineograph import Generator
+        from kineograph.generation.generator import Generator
         from kineograph.generation.request import Request
         from kineograph.training.denoiser import Shown
 

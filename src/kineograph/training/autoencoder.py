@@ -3,10 +3,9 @@
 Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 """
 
-import copy
 import math
+from collections.abc import Mapping
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,18 @@ from kineograph.autoencoders import losses
 from kineograph.autoencoders.losses_criterion import Criterion
 from kineograph.autoencoders.losses_terms import Comparison, Networks
 from kineograph.checkpoints.public.perceptual import read_lpips
+from kineograph.config import to_data
 from kineograph.errors import ConfigError, NumericsError
 from kineograph.nn.linear import bfloat16_units
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Clips, Footage
-from kineograph.training import health, replicas
-from kineograph.training import state as states
+from kineograph.training import health, replicas, trackers
 from kineograph.training.average import Average
 from kineograph.training.clips import Batch, draw, length
 from kineograph.training.coders import Coder
 from kineograph.training.journal import Journal, Say
-from kineograph.training.optim import Optimisers
+from kineograph.training.optim import Optimisers, unfreeze
+from kineograph.training.progress import Identity, Progress
 from kineograph.training.run import Run, generator_draws
 from kineograph.training.weights import save_part, save_recipe
 from kineograph.types import Draws
@@ -55,41 +55,40 @@ class AutoencoderTrainer:
         self.run = run
         self.place = place
         self.networks = networks
-        self.journal = Journal(run.folder if place.first else None, say)
-        self.stage, self.step = 0, 0
+        watching = trackers.build(run.track, run.folder) if place.first else []
+        self.journal = Journal(run.folder if place.first else None, say, trackers=watching)
         self.average = Average(self.model, stages[0].schedule.average)
+        plain = [to_data(stage) for stage in stages]
+        identity = Identity({"autoencoder": to_data(model.config)}, plain)
+        self.progress = Progress(identity, stages, run, place, self.journal)
         self._begin_stage()
-        self._resume()
+        self.progress.resume(self)
 
     def train(self) -> Coder:
         """Run all stages that are left; returns the averaged model."""
-        while self.stage < len(self.stages):
-            stage = self.stages[self.stage]
-            while self.step < stage.schedule.steps:
-                self._one_step(stage)
-                self.step += 1
-                self._now_and_then(stage)
-            self.stage, self.step = self.stage + 1, 0
-            if self.stage < len(self.stages):
-                # The next stage starts from the average, so that frozen weights agree.
-                self.model.load_state_dict(self.average.model.state_dict())
-                before = self.criterion.state_dict()
-                self._begin_stage()
-                if self.stages[self.stage].opponent.kept:
-                    self.criterion.load_state_dict(before)
-            self._save()
+        self.progress.go(self)
         return self.average.model
 
-    def _one_step(self, stage: AutoencoderStage) -> None:
+    def next_stage(self) -> None:
+        """The next stage starts from the average, so that frozen weights agree."""
+        self.model.load_state_dict(self.average.model.state_dict())
+        before = self.criterion.state_dict()
+        self._begin_stage()
+        if self.stages[self.progress.stage].opponent.kept:
+            self.criterion.load_state_dict(before)
+
+    def one_step(self) -> None:
+        """One step of the autoencoder, of the discriminator, or of both."""
+        stage, step = self.stages[self.progress.stage], self.progress.step
         size = stage.schedule.batch
-        first = (self.step * self.place.count + self.place.rank) * size
-        base = self.run.seed + 10_000_000 * self.stage
+        first = (step * self.place.count + self.place.rank) * size
+        base = self.run.seed + 10_000_000 * self.progress.stage
         torch.manual_seed(base + first)  # for dropout, so that a run that goes on is the same
         draws = generator_draws(base + first)
-        frames = length(stage, f"{base} {self.step}")
+        frames = length(stage, f"{base} {step}")
         seeds = range(base + first, base + first + size)
         batch = draw(stage.clips, seeds, device=self.run.device).cut(frames)
-        turn = self.criterion.turn(self.step)
+        turn = self.criterion.turn(step)
         with torch.set_grad_enabled(turn.generator):
             compared = self._compare(stage, batch, draws)
         numbers: dict[str, float] = {}
@@ -102,7 +101,7 @@ class AutoencoderTrainer:
         if turn.discriminator and (loss := self.criterion.judge(compared)) is not None:
             numbers["judge"] = loss.item()
             numbers["judge_norm"] = self._move(stage, loss, self.judges)
-        self.journal.step(stage.name, self.step, stage.schedule.steps, numbers)
+        self.journal.step(stage.name, step, stage.schedule.steps, numbers)
 
     def _compare(self, stage: AutoencoderStage, batch: Batch, draws: Draws) -> Comparison:
         """Reconstruct a batch."""
@@ -115,40 +114,42 @@ class AutoencoderTrainer:
         weight = losses.pixel_weight(
             video, batch.mask, on_mask=stage.emphasis.mask, on_motion=stage.emphasis.motion
         )
-        done = self.step / stage.schedule.steps
-        return Comparison(found, video, weight, self.step, done, draws)
+        step = self.progress.step
+        done = step / stage.schedule.steps
+        return Comparison(found, video, weight, step, done, draws)
 
     def _move(self, stage: AutoencoderStage, loss: Tensor, optimisers: Optimisers) -> float:
         """One step down a loss; returns the norm of its gradients."""
         if not math.isfinite(loss.item()):
-            raise NumericsError(f"{stage.name}, step {self.step}: the loss is {loss.item()}")
+            raise NumericsError(
+                f"{stage.name}, step {self.progress.step}: the loss is {loss.item()}; the last "
+                f"state in {self.run.folder} is as it was"
+            )
         loss.backward()  # type: ignore[no-untyped-call]
-        return optimisers.step(self.step, self.place).norm
+        return optimisers.step(self.progress.step, self.place).norm
 
-    def _now_and_then(self, stage: AutoencoderStage) -> None:
-        if self.place.first and self.step % self.run.evaluate_every == 0:
-            self.evaluate(stage.clips)
-        if self.step % self.run.save_every == 0:
-            self._save()
+    def now_and_then(self) -> None:
+        """Measure the averaged model."""
+        if self.place.first and self.progress.step % self.run.evaluate_every == 0:
+            self.evaluate(self.stages[self.progress.stage].clips)
 
     def evaluate(self, clips: Clips | Footage) -> float:
         """PSNR in dB of the averaged model on 24 held-out clips, modes of the posterior."""
         seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + 24)
         batch = draw(clips, seeds, held_out=True, device=self.run.device)
         found = held_out_error(self.average.model, batch)
-        self.journal.note({"evaluation": "held-out", "step": self.step, **found})
+        step = self.progress.step
+        self.journal.note({"evaluation": "held-out", "step": step, **found}, step)
         return found["psnr"]
 
     def _begin_stage(self) -> None:
-        stage = self.stages[self.stage]
+        stage = self.stages[self.progress.stage]
         self.average.decay = stage.schedule.average
-        torch.manual_seed(self.run.seed + self.stage)  # every process has the same discriminator
+        torch.manual_seed(
+            self.run.seed + self.progress.stage
+        )  # every process has the same discriminator
         self.criterion = Criterion(stage.terms, stage.adversary, self.networks).to(self.run.device)
-        moving = []
-        for name, parameter in self.model.named_parameters():
-            parameter.requires_grad_(not any(fnmatchcase(name, p) for p in stage.frozen))
-            if parameter.requires_grad:
-                moving.append((name, parameter))
+        moving = unfreeze(list(self.model.named_parameters()), stage.frozen)
         self.optimisers = Optimisers([*moving, *self.criterion.learnt()], stage.schedule)
         judging = replace(
             stage.schedule,
@@ -158,34 +159,29 @@ class AutoencoderTrainer:
         )
         self.judges = Optimisers(list(self.criterion.adversaries()), judging)
 
-    def _save(self) -> None:
-        if self.place.first:
-            state: dict[str, Any] = {
-                "stage": self.stage,
-                "step": self.step,
-                "model": self.model.state_dict(),
-                "average": self.average.state_dict(),
-                "optimisers": self.optimisers.state_dict(),
-                "criterion": self.criterion.state_dict(),
-                "judges": self.judges.state_dict(),
-            }
-            states.save(self.run.folder, state)
-        self.place.wait()
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, their average, discriminators, and all optimisers."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimisers": self.optimisers.state_dict(),
+            "criterion": self.criterion.state_dict(),
+            "judges": self.judges.state_dict(),
+        }
 
-    def _resume(self) -> None:
-        state = states.load(self.run.folder)
-        if state is None:
-            return
-        self.stage, self.step = state["stage"], state["step"]
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`; a stage that has not begun begins anew."""
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
-        if self.stage < len(self.stages):
-            self._begin_stage()
+        if self.progress.stage == len(self.stages):
+            return
+        self._begin_stage()
+        if self.progress.step:
             self.criterion.load_state_dict(state["criterion"])
-            if self.step:
-                self.optimisers.load_state_dict(copy.deepcopy(state["optimisers"]))
-                self.judges.load_state_dict(copy.deepcopy(state["judges"]))
-        self.journal.say(f"going on at stage {self.stage + 1}, step {self.step}")
+            self.optimisers.load_state_dict(state["optimisers"])
+            self.judges.load_state_dict(state["judges"])
+        elif self.stages[self.progress.stage].opponent.kept:
+            self.criterion.load_state_dict(state["criterion"])
 
 
 def quieter(draws: Draws, share: float) -> Draws:

@@ -1,0 +1,118 @@
+"""A run knows what it is a run of; what has not begun may change."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kineograph.config import override
+from kineograph.errors import ConfigError
+from kineograph.recipes.recipe import Recipe
+from kineograph.training import state as states
+from kineograph.training.journal import Journal
+from kineograph.training.progress import Identity, Progress
+from kineograph.training.replicas import Replicas
+from kineograph.training.run import Run
+
+
+class Counted:
+    """A job that counts, and is stopped after some steps."""
+
+    def __init__(self, recipe: Recipe, run: Run, stop: int = 99, place: Replicas | None = None):
+        self.said: list[str] = []
+        self.count, self.stop, self.begun = 0, stop, 0
+        identity = Identity.of(recipe, ("denoiser", "objective"), "stages")
+        journal = Journal(run.folder, self.said.append)
+        self.progress = Progress(identity, recipe.stages, run, place or Replicas(), journal)
+        self.resumed = self.progress.resume(self)
+
+    def one_step(self) -> None:
+        if self.count == self.stop:
+            raise KeyboardInterrupt
+        self.count += 1
+
+    def now_and_then(self) -> None:
+        pass
+
+    def next_stage(self) -> None:
+        self.begun += 1
+
+    def state_dict(self) -> dict[str, int]:
+        return {"count": self.count}
+
+    def load_state_dict(self, state) -> None:
+        self.count = state["count"]
+
+    def go(self) -> None:
+        self.progress.go(self)
+
+
+def stopped(recipe: Recipe, folder: Path, after: int) -> Run:
+    """A run of two stages of four steps that was stopped after some steps, saving every one."""
+    run = Run(folder=folder, save_every=1)
+    with pytest.raises(KeyboardInterrupt):
+        Counted(recipe, run, stop=after).go()
+    return run
+
+
+def test_a_run_goes_on_with_the_next_step(recipe: Recipe, tmp_path: Path):
+    run = stopped(recipe, tmp_path, 6)
+    second = Counted(recipe, run)
+    assert second.resumed and (second.progress.stage, second.progress.step) == (1, 2)
+    second.go()
+    assert second.count == 8 and second.said[0] == "going on at stage 2, step 2"
+    assert not Counted(recipe, Run(folder=tmp_path / "new")).resumed
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("denoiser.layers=3", r"denoiser.layers: 2, now 3"),
+        ("objective.focus_weight=9.0", r"objective.focus_weight: 2.0, now 9.0"),
+        ("stages.0.schedule.rate=1.0", r"stages.0.schedule.rate: 0.005, now 1.0"),
+        ("stages.1.name=other", r"stages.1.name: 'videos', now 'other'"),
+    ],
+)
+def test_what_has_begun_cannot_change(recipe: Recipe, tmp_path: Path, change: str, message: str):
+    run = stopped(recipe, tmp_path, 6)
+    with pytest.raises(ConfigError, match=message):
+        Counted(override(recipe, change), run)
+    assert Counted(override(recipe, "stages.0.schedule.rate=0.005"), run).count == 6
+
+
+def test_stages_that_have_not_begun_can_change(recipe: Recipe, tmp_path: Path):
+    for after in (3, 4):  # 4: the first stage has ended, the second has not begun
+        run = stopped(recipe, tmp_path / str(after), after)
+        more = (*recipe.stages[:1], replace(recipe.stages[1], name="other"), recipe.stages[1])
+        second = Counted(replace(recipe, stages=more), run)
+        second.go()
+        assert second.count == 12
+
+
+def test_a_recipe_without_a_stage_that_has_begun_is_refused(recipe: Recipe, tmp_path: Path):
+    run = stopped(recipe, tmp_path, 6)
+    with pytest.raises(ConfigError, match=r"stages.1.*absent"):
+        Counted(replace(recipe, stages=recipe.stages[:1]), run)
+
+
+def test_the_seed_cannot_change(recipe: Recipe, tmp_path: Path):
+    run = stopped(recipe, tmp_path, 2)
+    with pytest.raises(ConfigError, match="seed: 0, now 1"):
+        Counted(recipe, replace(run, seed=1))
+
+
+def test_other_processes_are_told_that_the_run_is_not_the_same(recipe: Recipe, tmp_path: Path):
+    class Deaf(Replicas):
+        def wait(self) -> None:
+            pass
+
+    run = stopped(recipe, tmp_path, 2)
+    assert "2 processes instead of 1" in Counted(recipe, run, place=Deaf(0, 2)).said[-1]
+
+
+def test_a_damaged_state_is_passed_over_and_told(recipe: Recipe, tmp_path: Path):
+    run = stopped(recipe, tmp_path, 3)
+    newest = max((tmp_path / states.FOLDER).iterdir())
+    (newest / "state.json").write_text("{")
+    second = Counted(recipe, run)
+    assert second.count == 2 and "going back to" in second.said[0]
