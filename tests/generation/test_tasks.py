@@ -13,6 +13,8 @@ from kineograph.generation.draft import Draft
 from kineograph.generation.events import Event
 from kineograph.generation.generator import Generator
 from kineograph.generation.request import Request, shape
+from kineograph.generation.wishes import Wish
+from kineograph.media.encode import write_video
 from kineograph.media.resize import to_unit
 
 CLIP = torch.randint(0, 256, (13, 16, 16, 3), generator=torch.Generator().manual_seed(0)).byte()
@@ -86,6 +88,13 @@ def test_interpolation_doubles_the_frames(tasks):
     assert shaped(tasks, video=CLIP[:5], task="interpolate") == 9
     found = draft(tasks, video=CLIP[:5], task="interpolate")
     assert found.info.frames == 9 and found.info.task == "interpolate"
+
+
+def test_a_given_video_keeps_its_own_speed(tmp_path):
+    write_video(tmp_path / "v.mp4", CLIP[:5], 4.0)
+    wish = Wish(video=tmp_path / "v.mp4", task="interpolate")
+    assert len(wish.request(8.0).video) == 5  # each of them, with room between
+    assert len(replace(wish, task="continue").request(8.0).video) == 10  # each of them twice
 
 
 def test_the_stronger_a_video_is_kept_the_closer_the_edit_stays(tasks):

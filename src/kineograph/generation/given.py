@@ -5,7 +5,7 @@ Letters: T frames of Y x X pixels, t frames of a given video.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from torch import Tensor
 
@@ -26,6 +26,11 @@ class Use(Protocol):
         """The task's name."""
         ...
 
+    @property
+    def factor(self) -> int:
+        """How many frames of the video that is made one of the given video stands for."""
+        ...
+
     def length(self, have: int, usual: int) -> int:
         """About how many frames to make of `have` where nothing is said."""
         ...
@@ -40,6 +45,7 @@ class Continue:
     """The video begins with it and goes on; of an illegal length the end is kept."""
 
     kind: Literal["continue"] = "continue"
+    factor: ClassVar[int] = 1
 
     def length(self, have: int, usual: int) -> int:
         """The usual one, or half of it on top of a video that is as long."""
@@ -67,6 +73,7 @@ class Edit:
     """All of the video is given, softly: video to video."""
 
     kind: Literal["edit"] = "edit"
+    factor: ClassVar[int] = 1
 
     def length(self, have: int, usual: int) -> int:
         """As long as it is."""

@@ -18,9 +18,6 @@ from kineograph.media.decode import read_image, read_video
 from kineograph.recipes.recipe import Sampling
 from kineograph.types import Autoencoder, Given
 
-VIDEOS = ("video", "signal")
-"""Roles of what is read as a video; everything else is a picture."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Request:
@@ -30,7 +27,8 @@ class Request:
     width, height: exact, in the model's own pixels. aspect: width / height, about, at the
     recipe's area. seed: video i of a batch starts from noise of seed + i. guidance: 1 is none.
     image, last_image: the first and the last frame, uint8 (Y, X, 3), of any size. at: further
-    frames, by their index. video: uint8 (t, Y, X, 3), at the frames per second of the request.
+    frames, by their index. video: uint8 (t, Y, X, 3), at the frames per second of the
+    request, or at half of them to be interpolated.
     task: what the video is for (continue, edit, interpolate), or loop: the video that is made
     ends where it begins. strength: how much of what is given is kept, 1: all.
     signal: drawings of the first frames, uint8 (t, Y, X, 3), for a model that has a
@@ -228,13 +226,14 @@ def with_files(request: Request, files: Mapping[str, Path], fps: float) -> Reque
     Args:
         request: everything else.
         files: by role: image, last_image, video, signal, `at N`.
-        fps: at which videos are read.
+        fps: of the video that is made; given ones are read so that they run at their own speed.
 
     Raises:
         MediaError: a file cannot be read.
     """
+    rates = {"video": fps / use(request.task).factor, "signal": fps}
     frames = {
-        role: read_video(path, fps=fps).frames if role in VIDEOS else read_image(path)
+        role: read_video(path, fps=rates[role]).frames if role in rates else read_image(path)
         for role, path in files.items()
     }
     at = {int(role[3:]): pixels for role, pixels in frames.items() if role.startswith("at ")}
