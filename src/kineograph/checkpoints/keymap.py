@@ -304,6 +304,11 @@ class KeyMap:
                 public[rule.public] = constant_like(public[rule.public], ours.values())
         return public
 
+    def unknown(self, public: Iterable[str]) -> tuple[str, ...]:
+        """Those of the public keys that no rule reads."""
+        patterns = [pattern for rule in self.rules for pattern in _many(rule.public)]
+        return tuple(key for key in public if all(bind(p, key) is None for p in patterns))
+
     def dropped(self, keys: Iterable[str]) -> tuple[str, ...]:
         """Those of the public keys that `load` leaves out because they are optional."""
         optional = [rule.public for rule in self.rules if isinstance(rule, Optional)]

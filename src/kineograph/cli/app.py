@@ -34,6 +34,7 @@ VERBS = {
     "train-autoencoder": "train a recipe's autoencoder",
     "latents": "say what an autoencoder's latents are like",
     "evaluate": "measure a model: the score card",
+    "convert": "convert weights and adapters to ours and back",
     "verify": "compare with the published systems",
     "models": "list the recipes",
     "show": "print what a recipe says",
