@@ -39,6 +39,17 @@ class After:
             raise self.reason
 
 
+class Refusing:
+    """Cancels at the first step of a stage."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+
+    def __call__(self, event: Event) -> None:
+        if event.stage == self.stage:
+            raise Cancelled
+
+
 def cancelled(generator: Generator, steps: int, request: Request, reason: BaseException) -> Draft:
     with pytest.raises(Interrupted) as stop:
         generator.drafts(["a ball"], request, After(steps, reason))
@@ -95,6 +106,12 @@ def test_interrupting_by_hand_is_cancelling(generator):
     assert stopped.unfinished.step == 1
     (whole,) = generator.drafts(["a ball"])
     assert torch.equal(generator.go_on(stopped).latents, whole.latents)
+
+
+def test_a_loop_that_is_cancelled_before_its_first_picture_has_nothing_to_keep(generator):
+    with pytest.raises(Interrupted) as stop:
+        generator.drafts(["a ball"], Request(task="loop"), Refusing("first frame"))
+    assert stop.value.drafts == ()
 
 
 def test_an_unfinished_draft_can_be_looked_at(generator):

@@ -63,6 +63,7 @@ class Generate:
     max_memory: Annotated[str | None, "for coding videos, e.g. 4GB; default: most of the free"] = (
         None
     )
+    adapter: Annotated[tuple[str, ...], "LoRA to add: FILE, or FILE:STRENGTH"] = ()
     set: Annotated[tuple[str, ...], "recipe override, e.g. sampling.steps=40"] = ()
 
     def run(self) -> int | None:
@@ -80,7 +81,11 @@ class Generate:
 
         every = orders(wishes, self.out, self.count, self.seed)
         generator = Generator.load(
-            self.model, overrides=self.set, device=self.device, max_memory=self.max_memory
+            self.model,
+            overrides=self.set,
+            device=self.device,
+            max_memory=self.max_memory,
+            adapters=self.adapter,
         )
         ledger = None
         if self.prompts is not None:
@@ -88,7 +93,8 @@ class Generate:
         with Progress() as progress:
             failed = self._make(generator, every, ledger, progress)
         made = len(every) - failed
-        print(f"{made} done in {time.perf_counter() - begun:.1f} s")
+        memory = generator.parts.place.memory() / 1e9
+        print(f"{made} done in {time.perf_counter() - begun:.1f} s, at most {memory:.1f} GB")
         return 1 if failed else None
 
     def _make(
@@ -142,7 +148,7 @@ class Generate:
             drafts = generator.drafts(prompts, request, watch, seeds=seeds)
         except Interrupted as stop:
             keep(stop, [order.out for order in group])
-            raise KeyboardInterrupt from stop
+            raise
         for draft, order in zip(drafts, group, strict=True):
             self._finish(generator, draft, order.out, watch)
 
@@ -172,6 +178,7 @@ class Generate:
             overrides=draft.info.overrides,
             device=self.device,
             max_memory=self.max_memory,
+            adapters=draft.info.adapters,
         )
         with Progress() as progress:
             watch = telling(progress, self.preview)
@@ -179,7 +186,7 @@ class Generate:
                 draft = generator.go_on(draft, watch)
             except Interrupted as stop:
                 keep(stop, [out])
-                raise KeyboardInterrupt from stop
+                raise
             self._finish(generator, draft, out, watch)
 
     def _wishes(self) -> "tuple[Wish, ...]":
@@ -262,7 +269,7 @@ def telling(progress: Progress, preview: Path | None = None) -> "Watch":
 
 def keep(stop: "Interrupted", outs: "Sequence[Path]") -> None:
     """Save what a cancelled generation has made, and say how to go on."""
-    for draft, out in zip(stop.drafts, outs, strict=True):
+    for draft, out in zip(stop.drafts, outs, strict=False):
         path = out.with_name(out.name + LATENTS)
         draft.save(path)
         print(f"{path}: kept; go on with: kineograph generate --resume {path}", file=sys.stderr)

@@ -37,8 +37,8 @@ DEFAULT = Request()
 class Generator:
     """A loaded model that makes videos.
 
-    model and overrides are what it was loaded with; they are written into every video, so
-    that it can be made again. max_memory: bytes that coding videos may take beyond what is in
+    model, overrides and adapters are what it was loaded with; they are written into every video,
+    so that it can be made again. max_memory: bytes that coding videos may take beyond what is in
     use; None: a share of what is free then.
     """
 
@@ -46,6 +46,7 @@ class Generator:
     model: str
     overrides: tuple[str, ...] = ()
     max_memory: int | None = None
+    adapters: tuple[str, ...] = ()
 
     @classmethod
     def load(
@@ -55,6 +56,7 @@ class Generator:
         overrides: Sequence[str] = (),
         device: str = "auto",
         max_memory: str | None = None,
+        adapters: Sequence[str] = (),
     ) -> "Generator":
         """Load a recipe's weights.
 
@@ -63,10 +65,12 @@ class Generator:
             overrides: of the recipe, such as `sampling.steps=40`.
             device: `auto`, `cpu`, `cuda`, ...
             max_memory: for coding videos, such as `4GB`; None: a share of what is free then.
+            adapters: LoRA files that are added to the denoiser, such as `style.safetensors:0.8`.
         """
         limit = None if max_memory is None else size(max_memory)
         name = model.name if isinstance(model, Recipe) else str(model)
-        return cls(load_parts(model, overrides, choose(device)), name, tuple(overrides), limit)
+        parts = load_parts(model, overrides, choose(device), adapters)
+        return cls(parts, name, tuple(overrides), limit, tuple(adapters))
 
     def generate(
         self, prompt: str, request: Request = DEFAULT, watch: Watch = silent
@@ -229,7 +233,10 @@ class Generator:
         legal = self.parts.autoencoder.nearest(1, job.clip.height, job.clip.width)
         alone = replace(job, clip=replace(job.clip, frames=legal.frames), stage="first frame")
         nothing = encode(Request(), alone.clip, self.parts, len(job.seeds), job.report)
-        latents = alone.denoise(knowing(look, nothing.known, alone.clip), None)
+        try:
+            latents = alone.denoise(knowing(look, nothing.known, alone.clip), None)
+        except Stopped as stop:
+            raise Interrupted(()) from stop
         draws = seeded(job.seeds, self.parts.place.device)
         video = self.parts.autoencoder.decode(latents, legal.frames, draws)
         return video[:, :, :1].clamp(-1.0, 1.0)
@@ -300,6 +307,7 @@ class Generator:
             strength=request.strength,
             inputs=request.inputs(),
             overrides=self.overrides,
+            adapters=self.adapters,
             batch=rows if len(rows) > 1 else (),
             machine=self.parts.place.machine(),
         )

@@ -13,7 +13,7 @@ from torch import Tensor
 from kineograph.conditioning.facts import Facts
 from kineograph.conditioning.injections import evenly, soften
 from kineograph.diffusion.sampling import Look
-from kineograph.errors import ConfigError, KineographError
+from kineograph.errors import ConfigError
 from kineograph.generation.draft import Draft, Info
 from kineograph.generation.events import Reporter, check
 from kineograph.generation.load import Parts
@@ -24,8 +24,11 @@ from kineograph.generation.windows import Window, windows
 from kineograph.types import Given, Grid, Known, seeded
 
 
-class Interrupted(KineographError):
-    """A generation was cancelled; `drafts` can be saved, decoded as they are, or gone on with."""
+class Interrupted(KeyboardInterrupt):
+    """A generation was cancelled; `drafts` can be saved, decoded as they are, or gone on with.
+
+    drafts: one for each prompt; none where nothing has been made yet.
+    """
 
     def __init__(self, drafts: tuple[Draft, ...]) -> None:
         super().__init__("cancelled; what has been made so far can be gone on with")
