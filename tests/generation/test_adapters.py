@@ -9,8 +9,9 @@ from kineograph.checkpoints.adapters import STYLES, export, write
 from kineograph.checkpoints.factors import Factors
 from kineograph.checkpoints.public.adapters import names
 from kineograph.errors import CheckpointError, ConfigError
-from kineograph.generation.adapters import Wish
+from kineograph.generation.adapters import Added
 from kineograph.generation.device import Place
+from kineograph.generation.generator import Generator
 from kineograph.generation.load import load_parts
 
 EXACT = Place(torch.device("cpu"), torch.float32)
@@ -42,13 +43,13 @@ def test_an_adapter_is_added_with_its_strength(folder: Path, adapter: Path) -> N
 
 
 def test_wishes_are_read(tmp_path: Path) -> None:
-    assert Wish.read("a.safetensors") == Wish(Path("a.safetensors"))
-    assert Wish.read("a.safetensors:-0.5") == Wish(Path("a.safetensors"), -0.5)
+    assert Added.read("a.safetensors") == Added(Path("a.safetensors"))
+    assert Added.read("a.safetensors:-0.5") == Added(Path("a.safetensors"), -0.5)
     odd = tmp_path / "b:2"
     odd.touch()
-    assert Wish.read(str(odd)) == Wish(odd)
+    assert Added.read(str(odd)) == Added(odd)
     with pytest.raises(ConfigError, match=r"'much' is no strength; expected e\.g\. a:0\.8"):
-        Wish.read("a:much")
+        Added.read("a:much")
 
 
 def test_an_adapter_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -57,3 +58,13 @@ def test_an_adapter_of_another_model_is_refused(folder: Path, tmp_path: Path) ->
     write(path, {"blocks.7.attention.query": factors}, STYLES["kineograph"], {})
     with pytest.raises(CheckpointError, match=r"blocks\.7\.attention\.query; did you mean"):
         load_parts(folder, (), EXACT, (str(path),))
+
+
+def test_a_generator_says_which_adapters_it_was_loaded_with(folder: Path, adapter: Path) -> None:
+    plain = Generator.load(folder, device="cpu").drafts(["a red ball rolls"])[0]
+    generator = Generator.load(folder, device="cpu", adapters=(f"{adapter}:2",))
+    changed = generator.drafts(["a red ball rolls"])[0]
+    assert changed.info.adapters == (f"{adapter}:2",) and plain.info.adapters == ()
+    assert not torch.equal(changed.latents, plain.latents)
+    with pytest.raises(ConfigError, match="made with weights"):
+        generator.expect(plain.info)

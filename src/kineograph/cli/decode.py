@@ -34,6 +34,7 @@ class Decode:
             overrides=draft.info.overrides,
             device=self.device,
             max_memory=self.max_memory,
+            adapters=draft.info.adapters,
         )
         with Progress() as progress:
             video = generator.decode(draft, telling(progress))

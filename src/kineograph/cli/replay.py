@@ -35,7 +35,9 @@ class Replay:
             raise ConfigError(f"{self.out}: is the video itself; expected another --out")
         request = again(told, self.input)
         model = self.model or told.model
-        generator = Generator.load(model, overrides=told.overrides, device=self.device)
+        generator = Generator.load(
+            model, overrides=told.overrides, device=self.device, adapters=told.adapters
+        )
         changed = differences(told, generator)
         generator.expect(told)
         with Progress() as progress:

@@ -13,14 +13,14 @@ from kineograph.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Wish:
+class Added:
     """An adapter file, and how strongly it counts."""
 
     file: Path
     strength: float = 1.0
 
     @staticmethod
-    def read(text: str) -> "Wish":
+    def read(text: str) -> "Added":
         """`FILE` or `FILE:0.8`.
 
         Raises:
@@ -28,9 +28,9 @@ class Wish:
         """
         head, colon, tail = text.rpartition(":")
         if not colon or Path(text).exists():
-            return Wish(Path(text))
+            return Added(Path(text))
         try:
-            return Wish(Path(head), float(tail))
+            return Added(Path(head), float(tail))
         except ValueError as error:
             raise ConfigError(
                 f"--adapter {text}: there is no such file, and {tail!r} is no strength; expected "
@@ -57,7 +57,7 @@ def attach(denoiser: nn.Module, config: Config, wishes: Sequence[str]) -> tuple[
         return ()
     layouts = tuple(names(config).values())
     digests = []
-    for wish in map(Wish.read, wishes):
+    for wish in map(Added.read, wishes):
         add(denoiser, adapters.read(wish.file, layouts), wish.strength)
         digests.append(f"{files.digest(wish.file)}:{wish.strength!r}")
     return tuple(digests)

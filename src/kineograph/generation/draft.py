@@ -33,9 +33,9 @@ class Info:
     """How a video came about; enough to make it again.
 
     model: recipe name or weights folder as it was given; recipe and digest: what that was;
-    overrides: of the recipe; inputs: the pictures and videos; guidance: None where the recipe's
-    has no single scale. batch: all that were denoised together, empty for one alone: rounding
-    depends on it. machine: where it was computed.
+    overrides: of the recipe; adapters: files with their strengths; inputs: the pictures and
+    videos; guidance: None where the recipe's has no single scale. batch: all that were denoised
+    together, empty for one alone: rounding depends on it. machine: where it was computed.
     """
 
     model: str
@@ -55,6 +55,7 @@ class Info:
     strength: float = 1.0
     inputs: tuple[Source, ...] = ()
     overrides: tuple[str, ...] = ()
+    adapters: tuple[str, ...] = ()
     batch: tuple[Row, ...] = ()
     machine: str = ""
 

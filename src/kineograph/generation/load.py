@@ -18,7 +18,7 @@ from kineograph.errors import CheckpointError, ConfigError
 from kineograph.generation.adapters import attach
 from kineograph.generation.device import Place
 from kineograph.recipes.recipe import Recipe
-from kineograph.types import Denoiser, TextEncoder
+from kineograph.types import Denoiser, RecipeDenoiser, TextEncoder
 
 NAMES = ("autoencoder", "text", "denoiser")
 CONTROLLER = "controller"
@@ -82,6 +82,19 @@ def load_parts(
     controller = None if recipe.controller is None else recipe.controller.build()
     if controller is not None:
         _fill(controller, find(folder, CONTROLLER), place)
+    _check(recipe, denoiser)
+    return Parts(
+        recipe=recipe,
+        autoencoder=autoencoder,
+        text=text,
+        denoiser=denoiser,
+        place=place,
+        controller=controller,
+        digest=_digest(folder, NAMES if controller is None else (*NAMES, CONTROLLER), added),
+    )
+
+
+def _check(recipe: Recipe, denoiser: RecipeDenoiser) -> None:
     Process(path=recipe.path, prediction=recipe.prediction, injection=recipe.injection).check(
         denoiser
     )
@@ -96,15 +109,6 @@ def load_parts(
                 else "another kind of guidance, such as 'classifier_free'"
             )
         )
-    return Parts(
-        recipe=recipe,
-        autoencoder=autoencoder,
-        text=text,
-        denoiser=denoiser,
-        place=place,
-        controller=controller,
-        digest=_digest(folder, NAMES if controller is None else (*NAMES, CONTROLLER), added),
-    )
 
 
 def _check_folder(name: str, folder: Path) -> None:
