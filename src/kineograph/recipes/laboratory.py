@@ -32,7 +32,7 @@ from kineograph.toybox.captions import vocabulary
 ODD = Clips(level=1, frames=9, size=32, fps=8.0)
 EVEN = Clips(level=1, frames=8, size=32, fps=8.0)
 SCHEDULE = Schedule(
-    steps=300, batch=8, rate=2e-3, warmup=30, decay=0.7, shape="cosine", average=0.97
+    steps=400, batch=8, rate=2e-3, warmup=30, decay=0.7, shape="cosine", average=0.97
 )
 PIXELS = (
     SquaredConfig(weight=10.0),
@@ -162,7 +162,7 @@ DEEP_COMPRESSION = replace(
         AutoencoderStage(
             name="pixels",
             clips=EVEN,
-            schedule=replace(SCHEDULE, batch=4, rate=2.5e-3),
+            schedule=replace(SCHEDULE, steps=300, batch=4, rate=2.5e-3),
             terms=PIXELS,
         ),
     ),
@@ -198,5 +198,5 @@ DENOISING = replace(
     denoiser=replace(
         DENOISER, in_channels=32, out_channels=32, temporal_scale=4, spatial_scale=8, patch=1
     ),
-    autoencoder_stages=(replace(STAGE, schedule=replace(SCHEDULE, steps=400, rate=1.5e-3)),),
+    autoencoder_stages=(replace(STAGE, schedule=replace(SCHEDULE, steps=700, rate=1.5e-3)),),
 )
