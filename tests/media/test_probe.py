@@ -2,12 +2,15 @@
 
 import struct
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+import torch
 
 from kineograph.errors import MediaError
+from kineograph.media.encode import write_video
 from kineograph.media.probe import frame_times, probe
 
 CLOCKWISE = (0, 1, -1, 0)
@@ -139,3 +142,13 @@ def test_a_strange_name_is_only_a_name(make, monkeypatch, name):
 def test_the_ending_of_a_name_means_nothing(make):
     path = make("clip.mp4", count=3)
     assert probe(path.rename(path.with_suffix(".txt")), count=True).frames == 3
+
+
+def test_a_title_in_no_known_alphabet_does_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    frames = torch.zeros(4, 16, 16, 3, dtype=torch.uint8)
+    write_video(path, frames, 8, metadata={"title": "Zorro"})
+    data = path.read_bytes()
+    assert data.count(b"Zorro") == 1
+    path.write_bytes(data.replace(b"Zorro", b"\xb6orro"))
+    assert probe(path, count=True).frames == 4

@@ -265,7 +265,8 @@ def _open(path: Path) -> InputContainer:
     check_file(path)
     try:
         # `file:` keeps names such as `-x.mp4` or `a:b.mp4` from being read as anything else.
-        return av.open(f"file:{path}", options=_OPTIONS)
+        # A title in no known alphabet is no reason to refuse the pictures.
+        return av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
     except (OSError, av.FFmpegError) as error:
         raise MediaError(f"{path}: not a video that can be read ({error.strerror})") from error
 
