@@ -17,6 +17,9 @@ from kineograph.conditioning.masked_video import MaskedVideo
 from kineograph.conditioning.replacement import ReplacedFrames
 from kineograph.conditioning.token_dropping import FixedCount, SpatialDropping, TemporalDropping
 from kineograph.config import from_data, override, to_data
+from kineograph.data.buckets import BucketTable, Length, Row
+from kineograph.data.min_max import EqualTokens
+from kineograph.data.token_plans import EqualTokenBatches, MinMaxTokens
 from kineograph.denoisers.laboratory import LaboratoryConfig
 from kineograph.denoisers.ltx import LTXConfig
 from kineograph.denoisers.mmdit import MMDiTConfig
@@ -29,7 +32,10 @@ from kineograph.diffusion.guidance import ClassifierFree, Off
 from kineograph.diffusion.joint import Joint
 from kineograph.diffusion.negatives import TwoNegatives
 from kineograph.diffusion.skip_layer import Phase, SkipLayer
+from kineograph.optimisers.clipping import AdaptiveClip
+from kineograph.optimisers.kinds import Adafactor, AdamW, Muon
 from kineograph.recipes.recipe import Recipe
+from kineograph.recipes.stages import Bound, Same, Schedule, Smaller, Subset, Validation
 
 PARTS = {
     "denoiser": [
@@ -59,8 +65,18 @@ PARTS = {
     ],
     "controller": [None, StructureConfig()],
 }
+BUCKETS = BucketTable(rows=(Row(size="144p", lengths=(Length(frames=51, batch=4, keep=0.5),)),))
+EQUAL = EqualTokens(tokens=64)
 STAGED = {
     "given": [FirstFrame(), FrameMasks(), GivenEnds()],
+    "buckets": [None, BUCKETS, MinMaxTokens(), EqualTokenBatches(tokens=EQUAL)],
+    "parents": [None, Same(folder="one"), Smaller(space="one", time="other")],
+    "subset": [None, Subset(first=9, bounds=(Bound(field="scores.motion", least=0.5),))],
+    "validation": [None, Validation()],
+    "schedule": [
+        Schedule(steps=1, batch=1, rate=0.1, optimiser=one, outliers=AdaptiveClip())
+        for one in (AdamW(), Adafactor(), Muon())
+    ],
     "dropping": [None, SpatialDropping(), TemporalDropping(), FixedCount(tokens=4)],
 }
 EVERY = [(role, part) for role, parts in PARTS.items() for part in parts]

@@ -102,7 +102,7 @@ def test_a_frozen_encoder_does_not_move_while_the_decoder_does(
 
 def test_a_loss_that_is_not_finite_names_stage_and_step(recipe: Recipe, tmp_path: Path) -> None:
     learning = trainer(recipe, Run(folder=tmp_path))
-    learning.step = 2
+    learning.progress.step = 2
     with torch.no_grad():
         learning.model.last_layer.fill_(torch.nan)
     with pytest.raises(NumericsError, match="all, step 2: the loss is nan"):
@@ -157,9 +157,10 @@ def test_a_stopped_run_with_a_discriminator_ends_as_if_it_had_not(
 def test_a_discriminator_moves_and_the_next_stage_begins_with_a_new_one(
     recipe: Recipe, tmp_path: Path
 ) -> None:
-    learning = trainer(opposed(recipe, "together"), Run(folder=tmp_path, evaluate_every=99))
+    both = opposed(recipe, "together")
+    alone = replace(both, autoencoder_stages=both.autoencoder_stages[:1])
+    learning = trainer(alone, Run(folder=tmp_path, evaluate_every=99))
     first = {name: tensor.clone() for name, tensor in learning.criterion.state_dict().items()}
-    learning.stages = learning.stages[:1]
     learning.train()
     moved = learning.criterion.state_dict()
     assert not torch.equal(
@@ -198,14 +199,13 @@ def test_generator_and_discriminator_move_in_turn_where_the_stage_says_so(
     recipe: Recipe, tmp_path: Path
 ) -> None:
     learning = trainer(opposed(recipe, "alternate"), Run(folder=tmp_path))
-    stage = learning.stages[0]
     before = learning.model.last_layer.clone()
-    learning.step = 1
-    learning._one_step(stage)
+    learning.progress.step = 1
+    learning.one_step()
     assert torch.equal(learning.model.last_layer, before), "an odd step is the discriminator's"
-    learning.step = 2
+    learning.progress.step = 2
     critic = learning.criterion.state_dict()["opponent.discriminator.out.weight"].clone()
-    learning._one_step(stage)
+    learning.one_step()
     assert not torch.equal(learning.model.last_layer, before)
     after = learning.criterion.state_dict()["opponent.discriminator.out.weight"]
     assert torch.equal(after, critic), "an even step is the generator's"

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from kineograph.data.latents import Latents
 from kineograph.data.min_max import MinMaxSizes
 from kineograph.data.token_plans import LegalLength, MinMaxTokens
+from kineograph.denoisers.stiv import STIVConfig
 from kineograph.errors import ConfigError, NumericsError
 from kineograph.optimisers.clipping import AdaptiveClip
 from kineograph.parallel.recompute import EveryBlock
@@ -134,6 +135,23 @@ def test_a_stage_begins_with_its_parents_weights(recipe, stored, videos, tmp_pat
     grown = replace(videos, parents=Smaller(space=str(tmp_path / "parent")))
     with pytest.raises(ConfigError, match="of LTX: expected denoiser 'stiv'"):
         trainer(one_stage(recipe, grown, steps=1), stored, Run(folder=tmp_path / "other"))
+
+
+def test_a_stiv_denoiser_begins_with_a_smaller_one(recipe: Recipe, tmp_path: Path) -> None:
+    child = STIVConfig(
+        layers=1, heads=1, head_width=12, channels=4, text_width=32, pooled_width=32, time_patch=2
+    )
+    torch.manual_seed(1)
+    parent = replace(child, time_patch=1).build()
+    for weight in parent.parameters():
+        nn.init.normal_(weight)
+    save_part(tmp_path, "denoiser", parent)
+    torch.manual_seed(2)
+    grown = Learner(replace(recipe, denoiser=child))
+    grown.inherit(Smaller(space=str(tmp_path)))
+    given = parent.patch_in.weight.bfloat16().float()
+    assert torch.equal(grown.denoiser.patch_in.weight, given.repeat(1, 2) / 2)
+    assert torch.equal(grown.denoiser.patch_in.bias, parent.patch_in.bias.bfloat16().float())
 
 
 def test_the_held_out_loss_covers_every_length_and_repeats_to_the_digit(

@@ -50,7 +50,7 @@ class EveryBlock:
 
 @dataclass(frozen=True, kw_only=True)
 class FirstBlocks:
-    """The first blocks of each kind are computed again (Open-Sora 2.0, 2503.09642, 4.3).
+    """The first blocks of each kind are computed again (as in Open-Sora 2.0's stages).
 
     counts: how many, by kind: double and single blocks of MMDiT, blocks along space and time
     of STDiT. What is not counted is not computed again.
@@ -95,7 +95,6 @@ class _Again:
 
     def __call__(self, *inputs: Any) -> Any:
         forward = partial(type(self.block).forward, self.block)
-        # The random numbers of a block, where it has any, are its own argument.
         if self.contexts is None:
             return checkpoint(forward, *inputs, use_reentrant=False)
         return checkpoint(forward, *inputs, use_reentrant=False, context_fn=self.contexts)
