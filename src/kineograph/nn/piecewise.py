@@ -126,7 +126,8 @@ def convolve(
     size = window.sizes((x.shape[2], x.shape[3], x.shape[4]))
     few = size[0] * size[1] * size[2] <= len(weight) and window.stride == (1, 1, 1)
     gathered = few and x.device.type in ("cpu", "meta")  # see `_gathered`
-    if not gathered:
+    points_last = _channels_last(x, weight, size)
+    if points_last:
         weight = weight.to(memory_format=torch.channels_last_3d)
     found = _empty(x, len(weight), size) if onto is None else onto
     target = found.movedim(1, -1)
@@ -134,7 +135,7 @@ def convolve(
         if gathered:
             y = _gathered(points, weight, layer.bias)
         else:
-            y = _convolved(points, weight, layer.bias, window.stride)
+            y = _convolved(points, weight, layer.bias, window.stride, points_last=points_last)
         part = target[index, frames, rows]
         if onto is None:
             part.copy_(y)
@@ -256,9 +257,28 @@ def _around(points: Tensor, axis: int, missing: slice, edge: int, *, repeat: boo
         part.zero_()
 
 
-def _convolved(points: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes) -> Tensor:
+def _channels_last(x: Tensor, weight: Tensor, size: Sizes) -> bool:
+    """Whether a convolution of x to T', Y', X' points reads points and weights channels last.
+
+    Half precision is much faster so. In single precision it is a little slower for wide layers,
+    and while there are few points, turning these round costs less than turning the weights.
+    """
+    values = size[0] * size[1] * size[2] * (weight.shape[0] + weight.shape[1])
+    return x.dtype != torch.float32 or x.device.type == "cuda" or values > weight.numel()
+
+
+def _convolved(
+    points: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sizes,
+    *,
+    points_last: bool = True,
+) -> Tensor:
     """Points (t, y, x, C) -> (t', y', x', C')."""
     x = points.movedim(-1, 0).unsqueeze(0)
+    if not points_last:
+        x = x.contiguous()
     return functional.conv3d(x, weight, bias, stride).squeeze(0).movedim(0, -1)
 
 
@@ -268,11 +288,14 @@ def _gathered(points: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     All that the points read is gathered first. Where it is less than the weights, that costs
     less than to bring these into the order that a convolution wants.
     """
-    near = points
-    for axis, length in enumerate(weight.shape[2:]):
+    near = points.movedim(-1, 0).contiguous()
+    for axis, length in enumerate(weight.shape[2:], 1):
         near = near.unfold(axis, length, 1)
-    rows = near.flatten(3).flatten(0, 2)
-    return functional.linear(rows, weight.flatten(1), bias).view(*near.shape[:3], -1)
+    columns = near.permute(0, 4, 5, 6, 1, 2, 3).flatten(4).flatten(0, 3)
+    y = weight.flatten(1) @ columns
+    if bias is not None:
+        y += bias[:, None]
+    return y.view(-1, *near.shape[1:4]).movedim(0, -1)
 
 
 def _summed(weight: Tensor, phase: tuple[int | None, int, int]) -> Tensor:
