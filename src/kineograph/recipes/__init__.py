@@ -66,7 +66,8 @@ def read(folder: Path) -> "Recipe":
     """The resolved recipe of a weights folder.
 
     Raises:
-        CheckpointError: the folder holds none.
+        CheckpointError: the folder holds none, or one that cannot be read.
+        ConfigError: it says something that cannot be.
     """
     path = folder / FILE
     if not path.exists():
@@ -78,7 +79,10 @@ def read(folder: Path) -> "Recipe":
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read: {error}") from error
-    return from_data(Recipe, data)
+    try:
+        return from_data(Recipe, data)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {str(error).removeprefix(': ')}") from error
 
 
 def weights(name: str) -> Path:
