@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from kineograph import recipes
 from kineograph.cli import app
+from kineograph.data import latents
 from kineograph.data.clip import Clip
 from kineograph.data.layouts.table import read
 from kineograph.media.encode import write_video
+from kineograph.training.weights import digest
 
 
 @pytest.fixture
@@ -87,3 +90,18 @@ def test_a_place_without_rows_is_an_error(
 ) -> None:
     assert call("data", "check", tmp_path) == 1
     assert "has no layout that is known" in capsys.readouterr().err
+
+
+def test_cache_encodes_a_dataset_and_says_what_it_could_not(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = recipes.weights("toybox")
+    words = ["cache", "--data", place, "--autoencoder", weights, "--out", tmp_path / "latents"]
+    words += ["--set", "cache.frames=17", "--set", "cache.size=32"]
+    assert call(*words) == 3 == call(*words)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"encoded  {place}/a.mp4" and said[5] == f"cached   {place}/a.mp4"
+    assert "has 5 frames at 8 a second, expected 17" in said[1]
+    assert said[4].endswith("latents: 1 encoded, 0 cached, 3 refused")
+    found = latents.read(tmp_path / "latents", digest(weights, "autoencoder"))
+    assert found.records[0]["captions"] == ["clip a"]
