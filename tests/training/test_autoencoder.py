@@ -203,7 +203,7 @@ def test_generator_and_discriminator_move_in_turn_where_the_stage_says_so(
     learning.progress.step = 1
     learning.one_step()
     assert torch.equal(learning.model.last_layer, before), "an odd step is the discriminator's"
-    learning.progress.step = 2
+    learning.progress.step = 0
     critic = learning.criterion.state_dict()["opponent.discriminator.out.weight"].clone()
     learning.one_step()
     assert not torch.equal(learning.model.last_layer, before)

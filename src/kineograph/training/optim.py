@@ -55,7 +55,8 @@ class Optimisers:
         curves: dict[str, float] = {}
         if self.outliers is not None:
             found = self.outliers(gradients, place.collect, place.rank)
-            curves = {name: one for name, one in found.series(0.0).items() if name != "loss"}
+            series = found.series(0.0)  # the first bound is infinite, and no JSON
+            curves = {k: v for k, v in series.items() if k != "loss" and math.isfinite(v)}
         place.average(gradients)
         limit = math.inf if self.schedule.clip is None else self.schedule.clip
         norm = float(nn.utils.clip_grad_norm_(self.parameters, limit))
