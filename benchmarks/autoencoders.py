@@ -56,7 +56,6 @@ LTX = {  # 0.9.5
 WAVELET_L = WaveletFlowConfig(
     latent_channels=16, base=192, connect_blocks=1, encoder_energy=128, decoder_energy=128
 )
-PAPER = {"allegro": (7.8, 7.8), "cogvideox": (5.4, 5.0)}  # throughput, memory
 Size = tuple[int, int, int]
 
 
@@ -237,35 +236,47 @@ def row(name: str, jobs: Sequence[Job], rounds: int) -> str:
     )
 
 
-def table(
-    only: Sequence[str], size: Size, dtypes: Sequence[str], rounds: int, device: str, compiled: bool
-) -> None:
+@dataclass(frozen=True)
+class Wanted:
+    """Which comparisons, on what; `divide`: the sides of Allegro's and CogVideoX's cubes."""
+
+    only: Sequence[str]
+    size: Size
+    divide: int
+    dtypes: Sequence[str]
+    rounds: int
+
+
+def table(wanted: Wanted, device: str, compiled: bool) -> None:
     """All comparisons that were asked for."""
     print(
         "| peer | what | dtype | ours s | theirs s | ratio | ours MB | theirs MB | ratio | apart |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
-    for dtype in dtypes:
+    for dtype in wanted.dtypes if device == "cpu" else ("bfloat16",):
         for system in ("hunyuan", "ltx"):
             for half in ("encode", "decode"):
-                if system in only:
+                if system in wanted.only:
                     jobs = [
-                        Job(system, who, half, size, dtype, device, compiled)
+                        Job(system, who, half, wanted.size, dtype, device, compiled)
                         for who in ("ours", "theirs")
                     ]
-                    print(row(system, jobs, rounds), flush=True)
-        for system, (cube, legal) in CUBES.items():
-            if system in only:
+                    print(row(system, jobs, wanted.rounds), flush=True)
+        for system, (frames, legal, side) in CUBES.items():
+            if system in wanted.only:
                 if device != "cpu":
-                    cube = legal = (33, 512, 512)
+                    frames, legal, side = 33, 33, 512  # the paper's
+                side //= wanted.divide
                 jobs = [
-                    Job("wavelet", "ours", "encode", legal, dtype, device, compiled),
-                    Job(system, "theirs", "encode", cube, dtype, device, compiled),
+                    Job("wavelet", "ours", "encode", (legal, side, side), dtype, device, compiled),
+                    Job(system, "theirs", "encode", (frames, side, side), dtype, device, compiled),
                 ]
-                print(row(f"{system}, ours WF-VAE-L", jobs, rounds), flush=True)
+                name = f"{system} / WF-VAE-L (paper: {PAPER[system]})"
+                print(row(name, jobs, wanted.rounds), flush=True)
 
 
-CUBES = {"allegro": ((24, 320, 320), (25, 320, 320)), "cogvideox": ((33, 256, 256),) * 2}
+CUBES = {"allegro": (24, 25, 320), "cogvideox": (33, 33, 256)}  # frames, legal ones of ours, side
+PAPER = {"allegro": "1/7.8 of time and memory", "cogvideox": "1/5.4 of time, 1/5.0 of memory"}
 
 
 def main() -> None:
@@ -275,6 +286,7 @@ def main() -> None:
     parser.add_argument("--only", default="hunyuan,ltx,allegro,cogvideox")
     parser.add_argument("--dtypes", default="float32,bfloat16")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--divide", type=int, default=1, help="the sides of the other two's cubes")
     parser.add_argument("--gpu", action="store_true", help="on a GPU too, and compiled")
     parser.add_argument("--order", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -282,10 +294,15 @@ def main() -> None:
         obey(chosen.order)
         return
     frames, height, width = (int(number) for number in chosen.size.split("x"))
-    size = (frames, height, width)
-    only, dtypes = chosen.only.split(","), chosen.dtypes.split(",")
+    wanted = Wanted(
+        only=chosen.only.split(","),
+        size=(frames, height, width),
+        divide=chosen.divide,
+        dtypes=chosen.dtypes.split(","),
+        rounds=chosen.rounds,
+    )
     print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, one thread\n")
-    table(only, size, dtypes, chosen.rounds, "cpu", False)
+    table(wanted, "cpu", False)
     if not chosen.gpu:
         return
     if not torch.cuda.is_available():
@@ -293,7 +310,7 @@ def main() -> None:
         return
     for compiled in (False, True):
         print(f"\n{torch.cuda.get_device_name()}, compiled: {compiled}\n")
-        table(only, size, ["bfloat16"], chosen.rounds, "cuda", compiled)
+        table(wanted, "cuda", compiled)
 
 
 if __name__ == "__main__":

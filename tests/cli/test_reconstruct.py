@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from kineograph import recipes
+from kineograph.autoencoders.pieces import WHOLE, Pieces
 from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
 from kineograph.cli.reconstruct import Coder, Reconstruct, outputs
 from kineograph.errors import ConfigError
@@ -28,14 +29,30 @@ class Darker:
 
     lengths: list[int]
 
+    @property
+    def config(self) -> "Darker":
+        return self
+
+    def build(self) -> "Darker":
+        return Darker([])
+
+    def pieces(self) -> list[Pieces]:
+        return [WHOLE]
+
+    def cut(self, way: Pieces) -> "Darker":
+        return self
+
+    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
+        return 3, frames, height, width
+
     def nearest(self, frames: int, height: int, width: int) -> Legal:
         return Legal(round((frames - 1) / 4) * 4 + 1, height, width, "frames = 4 n + 1")
 
-    def encode(self, video):
+    def encode(self, video, draws=None):
         self.lengths.append(video.shape[2])
         return video
 
-    def decode(self, latents, frames=None):
+    def decode(self, latents, frames=None, draws=None):
         return latents - 10 / 127.5
 
 

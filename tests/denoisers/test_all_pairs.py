@@ -321,6 +321,10 @@ def train(row: Row) -> tuple[Laboratory, set[str]]:
         idle.add("guest.patch_in.weight")  # the given frame was dropped in every sample
     if row["norm"] == "qk_none":  # softmax does not see what is added to all of its scores
         idle |= {name for name, _ in denoiser.named_parameters() if name.endswith("key.bias")}
+    tokens = grid.size if keep is None else keep.shape[1]
+    if row["reach"] == "skiparse" and tokens <= denoiser.config.reach.stride:
+        alone = ("blocks.0.attention.query", "blocks.0.attention.key")  # each sees itself only
+        idle |= {name for name, _ in denoiser.named_parameters() if name.startswith(alone)}
     return denoiser, idle
 
 

@@ -74,6 +74,8 @@ def test_float32_replaces_bfloat16_only_where_there_are_no_units(units, monkeypa
 @torch.no_grad()
 def test_a_fused_gelu_is_a_gelu(units, always_fused, dtype, bias):
     layer, x = pair(dtype, bias=bias)
+    if units and dtype == torch.bfloat16 and not linear.onednn_bfloat16():
+        pytest.skip("oneDNN multiplies no bfloat16 on this CPU")
     assert linear._fusable(layer, x)
     expected = functional.gelu(torchs(layer, x).float(), approximate="tanh").to(dtype)
     close(gelu_of(layer, x), expected)

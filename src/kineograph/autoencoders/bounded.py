@@ -188,7 +188,7 @@ def encoding_bytes(config: Plan, way: Pieces, video: Shape) -> int:
         some = torch.empty(
             *video[:2], *map(min, video[2:], (legal.frames, legal.height, legal.width))
         )
-        peak = measure(partial(autoencoder.encode, some)).peak
+        peak = measure(partial(autoencoder.encode, some)).resident
     return ONCE + peak + ELEMENT * (prod(video) - some.numel())  # rearranged before it is cut
 
 
@@ -203,7 +203,7 @@ def decoding_bytes(config: Plan, way: Pieces, latents: Shape) -> int:
         footprint = measure(partial(autoencoder.decode, some))
     pixels = 3 * cell.frames * cell.space**2
     later = pixels * ELEMENT * (prod(latents) - some.numel()) // latents[1]
-    return ONCE + footprint.peak + later
+    return ONCE + footprint.resident + later
 
 
 def _cell(autoencoder: Autoencoder) -> Cells:

@@ -91,8 +91,7 @@ class Generate:
         if self.prompts is not None:
             ledger = Ledger(self.out.with_name(self.out.stem + LEDGER))
         with Progress() as progress:
-            failed = self._make(generator, every, ledger, progress)
-        made = len(every) - failed
+            made, failed = self._make(generator, every, ledger, progress)
         memory = generator.parts.place.memory() / 1e9
         print(f"{made} done in {time.perf_counter() - begun:.1f} s, at most {memory:.1f} GB")
         return 1 if failed else None
@@ -103,8 +102,8 @@ class Generate:
         every: "Sequence[Order]",
         ledger: "Ledger | None",
         progress: Progress,
-    ) -> int:
-        """Make what is not there yet; returns how many could not be made."""
+    ) -> tuple[int, int]:
+        """Make what is not there yet; returns how many were made, and how many could not be."""
         from kineograph.generation.orders import batches
 
         watch = telling(progress, self.preview)
@@ -132,7 +131,7 @@ class Generate:
             done += len(group)
             if len(left) > 1:
                 progress.show("videos", done, len(left))
-        return failed
+        return len(left) - failed, failed
 
     def _batch(self, generator: "Generator", group: "Sequence[Order]", watch: "Watch") -> None:
         """Make some videos that differ in prompt and seed only."""

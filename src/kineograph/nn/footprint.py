@@ -16,8 +16,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-ONCE = 7 << 20
-"""Bytes that the CPU's convolutions take when they are used for the first time."""
+ONCE = 16 << 20
+"""Bytes beside tensors: libraries and kernels that are compiled on first use."""
+MAPPED = 32 << 20
+"""Blocks of this size the C library always takes from the system and gives back at once."""
 BLOCK = 16
 """Channels that the CPU's convolutions keep side by side in their own arrangement."""
 
@@ -25,8 +27,9 @@ BLOCK = 16
 class Footprint(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes that operations allocate while it is active.
 
-    live: alive now; peak: the most that were, with the operations' own space; flops: floating
-    point operations of matrix products and convolutions.
+    live: alive now; peak: the most that were, with the operations' own space; resident: the
+    most that a process holds on a CPU, see `Heap`; flops: floating point operations of matrix
+    products and convolutions.
     """
 
     def __init__(self) -> None:
@@ -34,6 +37,7 @@ class Footprint(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.live = 0
         self.peak = 0
         self.flops = 0
+        self.heap = Heap()
         self._known: dict[int, int] = {}
 
     def __torch_dispatch__(
@@ -58,6 +62,8 @@ class Footprint(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self._add(tensor)
         own = SPACE[packet](args, made[0]) if packet in SPACE and made else 0
         self.peak = max(self.peak, self.live + own)
+        self.heap.take(own)
+        self.heap.give(own)
         if packet in FLOPS:
             self.flops += FLOPS[packet](args, made[0])
         return result
@@ -66,10 +72,57 @@ class Footprint(TorchDispatchMode):  # type: ignore[no-untyped-call]
         storage, address = tensor.untyped_storage(), _address(tensor)
         self._known[address] = storage.nbytes()
         self.live += storage.nbytes()
+        self.heap.take(storage.nbytes())
         weakref.finalize(storage, self._drop, address)
 
     def _drop(self, address: int) -> None:
-        self.live -= self._known.pop(address, 0)
+        size = self._known.pop(address, 0)
+        self.live -= size
+        self.heap.give(size)
+
+    @property
+    def resident(self) -> int:
+        """The most bytes that a process holds for tensors on a CPU."""
+        return self.heap.peak
+
+
+class Heap:
+    """What the C library keeps of freed memory (malloc(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD).
+
+    Blocks up to a threshold come from a heap, which shrinks only when more than twice the
+    threshold is free. The threshold is the size of the largest block that was given back to
+    the system, but `MAPPED` at most. Holes in the heap are taken to be filled.
+    """
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self._threshold = 128 << 10
+        self._mapped = 0
+        self._used = 0
+        self._held = 0
+        self._own: dict[int, int] = {}
+
+    def take(self, size: int) -> None:
+        """A block is taken."""
+        if size < self._threshold:
+            self._used += size
+            self._own[size] = self._own.get(size, 0) + 1
+            self._held = max(self._held, self._used)
+        else:
+            self._mapped += size
+        self.peak = max(self.peak, self._mapped + self._held)
+
+    def give(self, size: int) -> None:
+        """A block of this size is given back; one of the heap if there is one."""
+        if self._own.get(size, 0):
+            self._own[size] -= 1
+            self._used -= size
+            if self._held - self._used > 2 * self._threshold:
+                self._held = self._used
+            return
+        self._mapped -= size
+        if size <= MAPPED:
+            self._threshold = max(self._threshold, size + 1)
 
 
 @contextmanager

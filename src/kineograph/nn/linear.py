@@ -62,6 +62,13 @@ def bfloat16_units() -> bool:
     return not intel or torch.cpu._is_avx512_bf16_supported()
 
 
+@cache
+def onednn_bfloat16() -> bool:
+    """Whether oneDNN's fused layers take bfloat16 on this CPU."""
+    supported: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return supported
+
+
 def _fusable(layer: Linear, x: Tensor) -> bool:
     """A large product on a CPU, without a gradient, of plain weights that nobody watches."""
     large = x.numel() * layer.out_features >= MUCH
@@ -69,7 +76,8 @@ def _fusable(layer: Linear, x: Tensor) -> bool:
     cpu = x.device.type == "cpu" and has_it
     plain = type(layer.weight) is nn.Parameter and x.dtype == layer.weight.dtype
     watched = layer._forward_hooks or layer._forward_pre_hooks
-    kind = x.dtype in (torch.float32, torch.bfloat16)
+    half = x.dtype == torch.bfloat16 and (wider(x) or onednn_bfloat16())
+    kind = x.dtype == torch.float32 or half
     free = not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
     return large and cpu and plain and kind and free and not watched
 

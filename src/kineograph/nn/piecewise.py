@@ -264,7 +264,8 @@ def _channels_last(x: Tensor, weight: Tensor, size: Sizes) -> bool:
     and while there are few points, turning these round costs less than turning the weights.
     """
     values = size[0] * size[1] * size[2] * (weight.shape[0] + weight.shape[1])
-    return x.dtype != torch.float32 or x.device.type == "cuda" or values > weight.numel()
+    slow = x.device.type in ("cpu", "meta") and x.dtype == torch.float32
+    return not slow or values > weight.numel()
 
 
 def _convolved(

@@ -12,9 +12,9 @@ from kineograph.data.frames import LegalLength
 from kineograph.data.grouped import GroupedOrder
 from kineograph.data.min_max import MinMaxSizes, OwnShape
 from kineograph.media.framing import CutThenScale, ScaleThenCut
+from kineograph.optimisers.clipping import AdaptiveClip, AdaptiveClipping, total_norm
 from kineograph.proof.table import Table
 from kineograph.proof.vector import Results, Vector
-from kineograph.optimisers.clipping import AdaptiveClip, AdaptiveClipping, total_norm
 
 HOST_SEED = 99  # of the draws that fill up batches, as the vector says in words
 NOTHING = -1  # the vectors' length of a clip that is left out

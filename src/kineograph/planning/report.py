@@ -1,0 +1,173 @@
+"""What generating one video costs, stage by stage.
+
+Letters: T frames of Y x X pixels; C x F x H x W latents; L text tokens.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from kineograph.autoencoders.bounded import decoding_bytes, encoding_bytes
+from kineograph.autoencoders.pieces import WHOLE
+from kineograph.nn.footprint import ONCE, measure, shapes_only
+from kineograph.planning.compression import Compression
+from kineograph.planning.forward import Cost, Reading, denoising, weights
+from kineograph.planning.machine import Machine
+from kineograph.recipes.recipe import Recipe
+from kineograph.text.clip import CLIPConfig
+from kineograph.text.pair import T5WithCLIPConfig
+from kineograph.text.t5 import T5Config
+from kineograph.text.words import WordsConfig
+from kineograph.types import Condition, Step, TextEmbedding
+
+ELEMENT = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage. peak: bytes beyond weights and inputs; seconds: on the machine asked for."""
+
+    name: str
+    parameters: int
+    passes: int
+    flops: int
+    peak: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A recipe at a setting.
+
+    d_info: numbers of pixels per number of latents; d_token: pixels per token of the denoiser;
+    weights: bytes of all parts in float32; peak: bytes of the hungriest stage, weights included.
+    """
+
+    recipe: str
+    frames: int
+    height: int
+    width: int
+    latents: tuple[int, int, int, int]
+    tokens: int
+    d_info: float
+    d_token: int
+    weights: int
+    peak: int
+    seconds: float
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What is to be made: a legal clip, in so many steps."""
+
+    frames: int
+    height: int
+    width: int
+    steps: int
+
+
+def plan(recipe: Recipe, setting: Setting, on: Machine) -> Plan:
+    """What a recipe costs at a setting.
+
+    Raises:
+        ConfigError: the autoencoder cannot make the clip.
+    """
+    with shapes_only():
+        autoencoder = recipe.autoencoder.build()
+        text_weights = weights(recipe.text.build())
+    size = setting.frames, setting.height, setting.width
+    latents = autoencoder.latent_shape(*size)
+    reading, branches = read(recipe.text), passes(recipe)
+    once = denoising(recipe.denoiser, (branches, *latents), reading)
+    stages = (
+        _stage("text", Cost(text_weights, 2 * text_weights * reading.tokens, ONCE), on, branches),
+        _stage("denoise", once, on, setting.steps),
+        *_coding(recipe, size, latents, on),
+    )
+    compression = _compression(recipe, size, latents)
+    tokens = compression.tokens(*size)
+    resident = ELEMENT * sum(stage.parameters for stage in stages[:-1])
+    return Plan(
+        recipe=recipe.name,
+        frames=setting.frames,
+        height=setting.height,
+        width=setting.width,
+        latents=latents,
+        tokens=tokens,
+        d_info=float(compression.d_info),
+        d_token=compression.d_token,
+        weights=resident,
+        peak=resident + max(stage.peak for stage in stages),
+        seconds=sum(stage.seconds for stage in stages if stage.name != "encode"),
+        stages=stages,
+    )
+
+
+def read(text: object) -> Reading:
+    """What a denoiser reads of a prompt that such an encoder made."""
+    match text:
+        case WordsConfig():
+            return Reading(1 + text.length, text.width, text.width)
+        case T5Config():
+            return Reading(text.length, text.width)
+        case CLIPConfig():
+            return Reading(text.length, text.width, text.width)
+        case T5WithCLIPConfig():
+            return Reading(text.t5.length, text.t5.width, text.clip.width)
+    raise TypeError(f"{type(text).__name__}: expected the configuration of a text encoder")
+
+
+def passes(recipe: Recipe) -> int:
+    """How many conditions the guidance compares, each a sample of the denoiser's batch."""
+    text = torch.empty(1, 1, 1)
+    condition = Condition(TextEmbedding(text))
+    step = Step(0, recipe.sampling.steps, torch.ones(1), torch.zeros(1))
+    return len(recipe.guidance.branches(condition, condition.text, step))
+
+
+def _stage(name: str, cost: Cost, on: Machine, count: int) -> Stage:
+    flops = cost.flops * count
+    return Stage(
+        name=name,
+        parameters=cost.parameters,
+        passes=count,
+        flops=flops,
+        peak=cost.peak,
+        seconds=on.seconds(flops),
+    )
+
+
+def _coding(
+    recipe: Recipe,
+    size: tuple[int, int, int],
+    latents: tuple[int, int, int, int],
+    on: Machine,
+) -> tuple[Stage, Stage]:
+    """Encoding and decoding; their weights are those of one network."""
+    config = recipe.autoencoder
+    video = (1, 3, *size)
+    with shapes_only():
+        autoencoder = config.build()
+        count = weights(autoencoder)
+        encoded = measure(partial(autoencoder.encode, torch.empty(*video)))
+        decoded = measure(partial(autoencoder.decode, torch.empty(1, *latents)))
+    peaks = encoding_bytes(config, WHOLE, video), decoding_bytes(config, WHOLE, (1, *latents))
+    return (
+        _stage("encode", Cost(count, encoded.flops, peaks[0]), on, 1),
+        _stage("decode", Cost(count, decoded.flops, peaks[1]), on, 1),
+    )
+
+
+def _compression(
+    recipe: Recipe, size: tuple[int, int, int], latents: tuple[int, int, int, int]
+) -> Compression:
+    """Of the recipe's autoencoder and of its denoiser's patches, as `multiple` tells them."""
+    rows = size[1] // latents[2]
+    patch = max(1, recipe.sampling.multiple // rows)
+    return Compression(
+        latent=(-(-size[0] // latents[1]), rows, size[2] // latents[3]),
+        channels=latents[0],
+        patch=(1, patch, patch),
+    )
