@@ -2,6 +2,7 @@
 
 It knows level 1 of the toybox: colour, shape, motion and floor, each with a confidence. Nothing
 but rendered clips taught it (`reader_train.py`), so it judges a model without any outside opinion.
+`judge` gives the reader of a level behind the interface of `reading.py`, which the evaluation uses.
 
 Shapes: B clips of T frames of Y x X pixels; M moments at which a clip is looked at, S x S pixels
 each; D channels of a frame's description.
@@ -17,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from kineograph.errors import DataError
+from kineograph.errors import ConfigError, DataError
+from kineograph.evaluation.reading import Judge, Said, Sight, ToySeen
 from kineograph.toybox.drawing import LEVEL_1_FLOORS, LEVEL_1_MOTIONS
 from kineograph.toybox.scene import Colour, Shape, words
 
@@ -69,6 +71,8 @@ class Reader(nn.Module):
     def __init__(self, config: ReaderConfig) -> None:
         super().__init__()
         self.config = config
+        self.level = 1
+        self.accuracy: Mapping[str, float] = {}
         channels = (3, *config.widths)
         self.see = nn.Sequential(
             *(_layer(a, b, 2) for a, b in pairwise(channels)),
@@ -127,6 +131,10 @@ class Reader(nn.Module):
             for row in range(len(video))
         )
 
+    def look(self, video: Tensor) -> tuple[Sight, ...]:
+        """The same as one toy and a scene: (B, T, Y, X, 3) uint8 -> B sights."""
+        return tuple(_sight(reading) for reading in self.read(video))
+
     def prepare(self, video: Tensor) -> Tensor:
         """(B, T, Y, X, 3) uint8 -> (B, M, 3, S, S) in [-1, 1], at M moments evenly spread."""
         if video.ndim != 5 or video.shape[-1] != 3 or video.dtype != torch.uint8:
@@ -152,7 +160,21 @@ def load(folder: Path = SHIPPED) -> Reader:
     about = json.loads((folder / "reader.json").read_text(encoding="utf-8"))
     reader = from_data(ReaderConfig, about["config"]).build()
     files.load_into(reader, files.read(folder / "reader.safetensors"))
+    reader.accuracy = about["accuracy"]["rendered"]
     return reader.eval().requires_grad_(False)
+
+
+def judge(level: int) -> Judge:
+    """The shipped reader of the toybox's clips of a level."""
+    if level != 1:
+        raise ConfigError(f"level {level}: expected 1, the only level that a reader is shipped for")
+    return load()
+
+
+def _sight(reading: Reading) -> Sight:
+    said = {name: Said(value, reading.confidence[name]) for name, value in reading.values.items()}
+    toy = ToySeen(said={name: said[name] for name in ("colour", "shape", "motion")})
+    return Sight(known=1.0, toys=(toy,), scene={"floor": said["floor"]})
 
 
 def _layer(inside: int, outside: int, stride: int) -> nn.Sequential:
