@@ -75,14 +75,15 @@ class Attended:
 
 @dataclass(frozen=True, kw_only=True)
 class Transition:
-    """One residual block to another width; never timed."""
+    """One residual block to another width; never timed. `noise`: as for `Residuals`."""
 
     kind: Literal["transition"] = "transition"
     channels: int
+    noise: bool = False
 
     def build(self, width: int, half: Half) -> nn.Module:
         """The module; `width` C in front of it."""
-        return Run([Residual(width, self.channels, half)])
+        return Run([Residual(width, self.channels, half, noise=self.noise)])
 
     def behind(self, width: int) -> int:
         """Width behind the stage."""

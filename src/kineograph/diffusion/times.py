@@ -133,12 +133,13 @@ class HeldTails:
 
     Below the lower percentile the density keeps the value that it has there, and so it does
     above the upper one: no time is left out. low, high: in standard deviations; these are the
-    percentiles 0.5 and 99.9.
+    percentiles 0.5 and 99.9. std: of the normal number before the logistic function.
     """
 
     kind: Literal["held_tails"] = "held_tails"
     low: float = -2.5758
     high: float = 3.0902
+    std: float = 1.0
     shift: Shift = field(default_factory=TokenShift)
 
     def sample(self, count: int, draws: Draws, grid: Grid) -> Tensor:
@@ -150,7 +151,7 @@ class HeldTails:
         middle = ends[1] - ends[0]
         rank = torch.special.ndtr(draws((count,)).double()).cpu() * (below + middle + above)
         inside = (ends[0] + rank - below).clamp(ends[0], ends[1])
-        time = torch.sigmoid(mean + torch.special.ndtri(inside))
+        time = torch.sigmoid(mean + self.std * torch.special.ndtri(inside))
         time = torch.where(rank < below, low * rank / below, time)
         beyond = (rank - below - middle) / above
         return torch.where(beyond > 0, high + (1.0 - high) * beyond, time).float()
@@ -158,20 +159,20 @@ class HeldTails:
     def density(self, time: Tensor, grid: Grid) -> Tensor:
         """How likely times are, any shape; its integral is a little more than 1."""
         mean, low, high = self._places(grid)
-        return _logit_normal(time.double().clamp(low, high), mean)
+        return _logit_normal(time.double().clamp(low, high), mean, self.std)
 
     def _places(self, grid: Grid) -> tuple[float, Tensor, Tensor]:
         """The mean before the logistic function, and both ends of the free part."""
         mean = math.log(self.shift.of(grid))
         ends = torch.tensor([self.low, self.high], dtype=torch.float64)
-        low, high = torch.sigmoid(mean + ends)
+        low, high = torch.sigmoid(mean + self.std * ends)
         return mean, low, high
 
 
-def _logit_normal(time: Tensor, mean: float) -> Tensor:
-    """The density of sigmoid(z + mean) for a standard normal z."""
-    z = torch.logit(time) - mean
-    return torch.exp(-0.5 * z.square()) / (math.sqrt(2 * math.pi) * time * (1.0 - time))
+def _logit_normal(time: Tensor, mean: float, std: float) -> Tensor:
+    """The density of sigmoid(std * z + mean) for a standard normal z."""
+    z = (torch.logit(time) - mean) / std
+    return torch.exp(-0.5 * z.square()) / (math.sqrt(2 * math.pi) * std * time * (1.0 - time))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,12 +180,14 @@ class Stretched:
     """A shifted logit-normal, stretched until two percentiles are 0 and 1.
 
     As the public trainer of LTX-Video does. What falls below `least` is mirrored there, what
-    exceeds 1 is 1; `uniform`: the share of times that are uniform instead.
+    exceeds 1 is 1; `uniform`: the share of times that are uniform instead. std: of the normal
+    number before the logistic function.
     """
 
     kind: Literal["stretched"] = "stretched"
     low: float = -2.5758
     high: float = 3.0902
+    std: float = 1.0
     least: float = 1e-3
     uniform: float = 0.1
     shift: Shift = field(default_factory=TokenShift)
@@ -192,8 +195,9 @@ class Stretched:
     def sample(self, count: int, draws: Draws, grid: Grid) -> Tensor:
         """Times (count,) for clips whose latents have the size `grid`."""
         mean = math.log(self.shift.of(grid))
-        low, high = torch.sigmoid(mean + torch.tensor([self.low, self.high])).tolist()
-        time = (torch.sigmoid(mean + draws((count,))) - low) / (high - low)
+        ends = torch.tensor([self.low, self.high])
+        low, high = torch.sigmoid(mean + self.std * ends).tolist()
+        time = (torch.sigmoid(mean + self.std * draws((count,))) - low) / (high - low)
         time = torch.where(time >= self.least, time, 2 * self.least - time).clamp(0.0, 1.0)
         if self.uniform == 0.0:
             return time

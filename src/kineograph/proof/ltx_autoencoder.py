@@ -23,16 +23,17 @@ NOISE = "spatial_noise/"
 def autoencoder(vector: Vector) -> Results:
     """Encode a clip and its first frame; decode."""
     model, keys = load(vector, public.autoencoder_config(vector.config))
-    given = vector.inputs
-    video = given["video"].float()
-    posterior = model.posterior(video)
-    outputs = {
-        "moments": model.moments(video),
-        "latent_mean": posterior.mean,
-        "latent_logvar": variance(posterior),
-        "latent_mean_normalized": model.normalise(posterior.mean),
-        "first_frame_latent_mean": model.posterior(video[:, :, :1]).mean,
-    }
+    given, outputs = vector.inputs, dict[str, Tensor]()
+    if "video" in given:
+        video = given["video"].float()
+        posterior = model.posterior(video)
+        outputs |= {
+            "moments": model.moments(video),
+            "latent_mean": posterior.mean,
+            "latent_logvar": variance(posterior),
+            "latent_mean_normalized": model.normalise(posterior.mean),
+            "first_frame_latent_mean": model.posterior(video[:, :, :1]).mean,
+        }
     if "latents_normalized" in given:
         latents, time = given["latents_normalized"], given.get("decode_timestep")
         draws = noise_maps(given, len(latents))
@@ -101,8 +102,12 @@ def noise_maps(given: Mapping[str, Tensor], clips: int) -> Draws | None:
 
 
 def _order(name: str) -> tuple[bool, list[int]]:
-    """The middle, which one layout has, comes first; then numbers as numbers."""
-    return "mid_block" not in name, [int(number) for number in re.findall(r"\d+", name)]
+    """The middle, which one layout has, comes first; then numbers as numbers.
+
+    That layout also has a block's entrance, which comes before its numbered ones.
+    """
+    numbers = re.findall(r"-?\d+", name.replace("conv_in", "-1"))
+    return "mid_block" not in name, [int(number) for number in numbers]
 
 
 def variance(posterior: Posterior) -> Tensor:

@@ -5,6 +5,7 @@ The authors' code of 0.9.5 and later, that of 0.9.1 and before, and diffusers.
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -55,7 +56,9 @@ def original(vector: Vector) -> Results:
     strategy = vector.config.get("skip_layer_strategy")
     media = vector.inputs.get("media_items")
     coder = setting.checkpoint.autoencoder
-    start = None if media is None else coder.encode(media, setting.draws)
+    start = vector.inputs.get("latents")
+    if media is not None:
+        start = coder.encode(media, setting.draws)
     run = Run(
         times=times_of(said, vector.config["scheduler"], setting.grid),
         guidance=guidance_of(said, strategy, setting.blocks),
@@ -72,13 +75,12 @@ def original_091(vector: Vector) -> Results:
     said = vector.config["pipeline_kwargs"]
     setting = read_setting(vector, said, causal=False)
     scheduler = vector.config.get("scheduler") or weights_of(vector).config["scheduler"]
-    settings = {**said, "rescaling_scale": said["rescaling_scale"] if said["do_rescaling"] else 1}
     media = vector.inputs.get("media")
     if said.get("conditioning_method") == "UNCONDITIONAL":
         media = None
     run = Run(
         times=times_of(said, scheduler, setting.grid),
-        guidance=guidance_of(settings, said.get("skip_layer_strategy"), setting.blocks),
+        guidance=_guidance_091(said, setting.blocks),
         items=() if media is None else (Item(media, 0, 1.0),),
         entering=_entering(said),
         noise_first=False,
@@ -135,14 +137,15 @@ def _noised(setting: Setting, said: Mapping[str, Any], latents: Tensor) -> Tenso
     if not setting.checkpoint.autoencoder.config.timed:
         return latents
     share = said.get("decode_noise_scale")
-    share = said.get("decode_timestep", 0.0) if share is None else share
-    return torch.lerp(latents, setting.draws(setting.shape), share)
+    share = said.get("decode_timestep") or 0.0 if share is None else share
+    shares = torch.tensor(share).reshape(-1, 1, 1, 1, 1)  # one for all videos, or one for each
+    return torch.lerp(latents, setting.draws(setting.shape), shares)
 
 
 def _decoded(vector: Vector, setting: Setting, said: Mapping[str, Any], latents: Tensor) -> Tensor:
     """Un-normalised latents (B, C, F, H, W) -> frames in [0, 1], (B, 3, T, Y, X)."""
     maps = noise_maps(vector.inputs, len(latents))
-    time = torch.full((1,), float(said.get("decode_timestep", 0.0)))
+    time = torch.tensor(said.get("decode_timestep") or 0.0).reshape(-1)
     video = setting.checkpoint.autoencoder.decode_raw(latents, maps, time)
     return (0.5 * video + 0.5).clamp(0.0, 1.0)
 
@@ -175,13 +178,12 @@ def guidance_of(said: Mapping[str, Any], strategy: str | None, blocks: int) -> S
         chosen = []
     nested = chosen if chosen and isinstance(chosen[0], list) else [chosen] * len(since)
 
-    def each(name: str) -> list[float]:
-        value = said[name]
+    def each(name: str, usual: float) -> list[float]:
+        value = said.get(name, usual)
         return list(value) if isinstance(value, list) else [value] * len(since)
 
-    columns = zip(
-        since, each("guidance_scale"), each("stg_scale"), each("rescaling_scale"), strict=True
-    )
+    texts, skips = each("guidance_scale", 4.5), each("stg_scale", 1.0)
+    columns = zip(since, texts, skips, each("rescaling_scale", 0.7), strict=True)
     # The reference does not rescale where the scale is 1.
     phases = tuple(
         Phase(since=start, text=text, skip=skip, rescale=rescale % 1.0, layers=tuple(layers))
@@ -194,6 +196,16 @@ def guidance_of(said: Mapping[str, Any], strategy: str | None, blocks: int) -> S
         negative=Projected() if said.get("cfg_star_rescale") else AsSaid(),
         disturbed=EveryLast(),
     )
+
+
+def _guidance_091(said: Mapping[str, Any], blocks: int) -> SkipLayer:
+    """Here a switch says whether to rescale, and then a scale of 1 does so completely."""
+    plain = {**said, "rescaling_scale": 1}
+    found = guidance_of(plain, said.get("skip_layer_strategy"), blocks)
+    if not said.get("do_rescaling", False):
+        return found
+    scale = said.get("rescaling_scale", 0.7)
+    return replace(found, phases=tuple(replace(one, rescale=scale) for one in found.phases))
 
 
 def times_of(said: Mapping[str, Any], scheduler: Mapping[str, Any], grid: Grid) -> Tensor:

@@ -91,7 +91,7 @@ def sampled(vector: Vector, setting: Setting, run: Run, fps: float) -> Tensor:
     if not run.noise_first:
         noise = setting.draws(setting.shape)
     start = noise if run.start is None else torch.lerp(run.start, noise, run.times[0])
-    text, empty = text_pair(vector)
+    text, empty = text_pair(vector, setting.shape[0])
     look = Look(
         denoiser=setting.checkpoint.model,
         process=Process(path=RectifiedFlow(), prediction=Velocity(), injection=injection),
@@ -102,30 +102,52 @@ def sampled(vector: Vector, setting: Setting, run: Run, fps: float) -> Tensor:
     return sample(look, run.sampler, start, run.times, setting.draws)
 
 
-def text_pair(vector: Vector) -> tuple[TextEmbedding, TextEmbedding]:
-    """The prompts and what guidance leads away from; by default that is nothing at all."""
+def text_pair(vector: Vector, samples: int) -> tuple[TextEmbedding, TextEmbedding]:
+    """The prompts, again where there are several videos of each, and what guidance leads away from.
+
+    By default that is nothing at all.
+    """
     given = vector.inputs
-    text = TextEmbedding(given["prompt_embeds"], given["prompt_attention_mask"])
+    times = samples // len(given["prompt_embeds"])
+    tokens = given["prompt_embeds"].repeat_interleave(times, 0)
+    mask = given["prompt_attention_mask"].repeat_interleave(times, 0)
+    text = TextEmbedding(tokens, mask)
     if "negative_prompt_embeds" not in given:
-        return text, TextEmbedding(
-            torch.zeros_like(text.tokens), torch.zeros_like(given["prompt_attention_mask"])
-        )
-    mask = given["negative_prompt_attention_mask"]
-    return text, TextEmbedding(given["negative_prompt_embeds"], mask)
+        return text, TextEmbedding(torch.zeros_like(tokens), torch.zeros_like(mask))
+    negative = given["negative_prompt_embeds"].repeat_interleave(times, 0)
+    mask = given["negative_prompt_attention_mask"].repeat_interleave(times, 0)
+    return text, TextEmbedding(negative, mask)
 
 
 def read_setting(vector: Vector, said: Mapping[str, Any], *, causal: bool) -> Setting:
     """The miniature checkpoint, and the size that was asked for."""
-    frames = (said["num_frames"] - 2) // 8 + 2
-    rows, columns = (math.ceil(said[side] / 32) for side in ("height", "width"))
     checkpoint = read_checkpoint(vector, weights_of(vector).config, causal=causal)
-    channels, samples = checkpoint.model.config.in_channels, len(vector.inputs["prompt_embeds"])
     stored = [vector.inputs[name] for name in sorted(vector.inputs) if name.startswith("draw/")]
+    times = said.get("num_images_per_prompt") or said.get("num_videos_per_prompt") or 1
+    samples = len(vector.inputs["prompt_embeds"]) * times
+    frames, rows, columns = _grid(said, stored)
     return Setting(
         checkpoint,
-        (samples, channels, frames, rows, columns),
+        (samples, checkpoint.model.config.in_channels, frames, rows, columns),
         replayed([cells(one, rows, columns) for one in stored]),
     )
+
+
+def _grid(said: Mapping[str, Any], stored: Sequence[Tensor]) -> tuple[int, int, int]:
+    """Latent frames, rows and columns: the reference's programs round up before, or down inside.
+
+    A size that is no multiple is told by how much noise was drawn.
+    """
+    count, height, width = said["num_frames"], said["height"], said["width"]
+    up = ((count - 2) // 8 + 2, math.ceil(height / 32), math.ceil(width / 32))
+    down = (count // 8 + 1, height // 32, width // 32)
+    drawn = {one.shape[1] if one.ndim == 3 else one[0, 0].numel() for one in stored}
+    sizes = [
+        (frames, rows, columns)
+        for frames in (up[0], down[0], (count - 1) // 8 + 1)
+        for rows, columns in (up[1:], down[1:])
+    ]
+    return next((size for size in sizes if math.prod(size) in drawn), up)
 
 
 def read_checkpoint(vector: Vector, public: Mapping[str, Any], *, causal: bool) -> Checkpoint:

@@ -20,8 +20,9 @@ def timestep_sampling(vector: Vector) -> Results:
     """Times from stored numbers, and densities; a name ends in the number of tokens."""
     given, config = vector.inputs, vector.config
     low, high = config["z_lo"], config["z_hi"]
-    held = HeldTails(low=low, high=high)
-    free = HeldTails(low=-torch.inf, high=torch.inf)
+    std = config.get("std", 1.0)
+    held = HeldTails(low=low, high=high, std=std)
+    free = HeldTails(low=-torch.inf, high=torch.inf, std=std)
     stored = [given["normal"], *(torch.special.ndtri(given[n]) for n in ("uniform", "mix"))]
     shares = {"stretched": 0.0, "stretched_uniform10": config["uniform_prob"]}
     outputs = {}
@@ -29,10 +30,12 @@ def timestep_sampling(vector: Vector) -> Results:
         rule, tokens = name.rsplit("_n", 1)
         grid = Grid(1, 1, int(tokens))
         if rule in shares:
-            stretched = Stretched(low=low, high=high, least=config["eps"], uniform=shares[rule])
+            stretched = Stretched(
+                low=low, high=high, std=std, least=config["eps"], uniform=shares[rule]
+            )
             outputs[name] = stretched.sample(len(stored[0]), replayed(stored), grid)
         elif rule == "plain":
-            plain = LogitNormal(std=config["std"], shift=TokenShift())
+            plain = LogitNormal(std=std, shift=TokenShift())
             outputs[name] = plain.sample(len(stored[0]), replayed(stored), grid)
         else:
             density = (held if rule == "pdf_clamped" else free).density(given["t_grid"], grid)

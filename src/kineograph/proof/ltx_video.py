@@ -11,6 +11,7 @@ from kineograph.checkpoints.keymap import KeyMap
 from kineograph.checkpoints.manifest import Manifest, Shape, shapes
 from kineograph.checkpoints.public import ltx_video as public
 from kineograph.denoisers.ltx import LTX
+from kineograph.errors import CheckpointError
 from kineograph.nn.rotary import FractionalPositions, grid_positions
 from kineograph.proof.vector import Results, Vector, read_vector
 from kineograph.types import Skip, TextEmbedding
@@ -48,6 +49,10 @@ def transformer(vector: Vector) -> Results:
 def rotation(vector: Vector) -> Results:
     """The tables of several widths; their names end in the width."""
     config = vector.config
+    if config.get("spacing", "exp") != "exp":
+        raise CheckpointError(
+            f"spacing = {config['spacing']!r}: expected 'exp', as published; nearest: 'exp'"
+        )
     places = FractionalPositions(largest=tuple(config["max_pos"]), theta=config["theta"])
     outputs = {}
     for name in vector.outputs:
@@ -91,7 +96,7 @@ def positions(given: Mapping[str, Tensor]) -> Tensor:
 def _mask(name: str, given: Mapping[str, Tensor]) -> Tensor | None:
     if name.endswith("nomask"):
         return None
-    return given["mask_row0_zero" if "row0" in name else "encoder_attention_mask"]
+    return given.get("mask_row0_zero" if "row0" in name else "encoder_attention_mask")
 
 
 VECTORS: Mapping[str, Callable[[Vector], Results]] = {

@@ -146,6 +146,7 @@ def _stage(stage: Down | Up, public: str, ours: str, layout: Layout, timed: bool
             *_convolution(f"{public}conv2.conv", f"{inner}conv_2"),
             *_convolution(f"{public}{norm}", f"{inner}shortcut.0"),
             *_convolution(f"{public}{shortcut}", f"{inner}shortcut.1"),
+            *(_noise(public, inner) if stage.noise else []),
         ]
     theirs = f"{public}{'resnets' if diffusers else 'res_blocks'}.{{i}}."
     inner = f"{ours}blocks.{{i}}."
@@ -156,8 +157,7 @@ def _stage(stage: Down | Up, public: str, ours: str, layout: Layout, timed: bool
     rules += _convolution(f"{theirs}conv1.conv", f"{inner}conv_1")
     rules += _convolution(f"{theirs}conv2.conv", f"{inner}conv_2")
     if stage.noise:
-        rules.append(Rename(f"{theirs}per_channel_scale1", f"{inner}noise_1.size"))
-        rules.append(Rename(f"{theirs}per_channel_scale2", f"{inner}noise_2.size"))
+        rules += _noise(theirs, inner)
     if timed:
         rules += _time(f"{public}time_embedder", f"{ours}time")
         rules.append(Rename(f"{theirs}scale_shift_table", f"{ours}tables.{{i}}"))
@@ -172,6 +172,11 @@ def _attention(public: str, ours: str) -> Rules:
         Rename(f"{public}{theirs}.{{rest}}", f"{ours}{name}.{{rest}}")
         for theirs, name in names.items()
     ]
+
+
+def _noise(public: str, ours: str) -> Rules:
+    """How much noise each channel gets behind the two convolutions of a residual block."""
+    return [Rename(f"{public}per_channel_scale{i}", f"{ours}noise_{i}.size") for i in (1, 2)]
 
 
 def _convolution(public: str, ours: str) -> Rules:
@@ -267,7 +272,7 @@ def _up(name: str, settings: Mapping[str, Any], width: int) -> Up:
         head = settings["attention_head_dim"]
         return Attended(blocks=settings["num_layers"], head_width=head, noise=noise)
     if name == "res_x_y":
-        return Transition(channels=width // settings.get("multiplier", 2))
+        return Transition(channels=width // settings.get("multiplier", 2), noise=noise)
     words = name.split("_")
     if words[0] == "compress" and words[1] in AXES and len(words) == 2:
         whole = words[1] == "all"
@@ -332,7 +337,7 @@ def _diffusers_decoder(public: Mapping[str, Any]) -> Iterator[Up]:
     for i, wide in enumerate(widths):
         width, narrow = width // factors[i], wide // factors[i]
         if width != narrow:
-            yield Transition(channels=narrow)
+            yield Transition(channels=narrow, noise=noise[i + 1])
         if scaling[i]:
             yield Unfolded(channels=narrow, straight=straight[i])
         yield Residuals(blocks=layers[i + 1], noise=noise[i + 1])
