@@ -109,10 +109,18 @@ def test_the_nearest_legal_clip(asked, legal):
     [
         (lambda: replace(TINY, groups=3), "width 4: expected a multiple of 3"),
         (lambda: replace(TINY, batch=0), "batch = 0"),
-        (lambda: build().encode(torch.zeros(1, 3, 1, 10, 8)), "multiples of 4; the nearest is 1"),
+        (lambda: build().encode(torch.zeros(1, 3, 1, 3, 8)), "multiples of 4; the nearest is 1"),
         (lambda: build().decode(torch.zeros(1, 4, 2, 1, 1), frames=3), "3 frames: 2 latent"),
     ],
 )
 def test_what_cannot_work_is_refused_in_words(problem, words):
     with pytest.raises(ConfigError, match=words):
         problem()
+
+
+def test_pictures_of_other_sizes_lose_what_fills_no_latent():
+    model = build()
+    latents = model.encode(torch.zeros(1, 3, 2, 11, 14))
+    assert latents.shape[2:] == (2, 2, 3)
+    assert model.latent_shape(2, 11, 14)[1:] == (2, 2, 3)
+    assert model.decode(latents).shape[2:] == (2, 8, 12)

@@ -139,7 +139,11 @@ class Double(nn.Module):
 
 
 class ImageKL(nn.Module):
-    """Video (B, 3, T, Y, X) in [-1, 1] to latents (B, C, T, Y / 8, X / 8) and back."""
+    """Video (B, 3, T, Y, X) in [-1, 1] to latents (B, C, T, Y / 8, X / 8) and back.
+
+    Pictures of other sizes can be encoded too, but come back smaller: Open-Sora 1.2 trains on
+    240 x 426 pixels, which are 30 x 53 latents.
+    """
 
     def __init__(self, config: ImageKLConfig) -> None:
         super().__init__()
@@ -163,13 +167,14 @@ class ImageKL(nn.Module):
         )
 
     def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
-        """(C, F, H, W) of a legal clip.
+        """(C, F, H, W) of any clip that is as large as one latent.
 
         Raises:
-            ConfigError: the clip is not legal.
+            ConfigError: the clip is smaller.
         """
-        refuse_others(self.nearest(frames, height, width), frames, height, width)
-        step = self.config.step
+        legal, step = self.nearest(frames, height, width), self.config.step
+        if min(height, width) < step:
+            refuse_others(legal, frames, height, width)
         return self.config.latent_channels, frames, height // step, width // step
 
     def posterior(self, video: Tensor, draws: Draws | None = None) -> Posterior:

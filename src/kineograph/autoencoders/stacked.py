@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from kineograph.autoencoders.coding import as_posterior, refuse_others, split_evenly
+from kineograph.autoencoders.coding import as_posterior, split_evenly
 from kineograph.autoencoders.image_kl import ImageKLConfig
 from kineograph.autoencoders.overlap import OverlapTiling
 from kineograph.autoencoders.pieces import Pieces, ladder, twin
@@ -66,7 +66,8 @@ class StackedConfig:
 class Stacked(nn.Module):
     """Video (B, 3, T, Y, X) in [-1, 1] to latents (B, C, F, H, W) and back.
 
-    Rows and columns are divided by 8, time by 4 in each chunk: 17 frames become 5.
+    Rows and columns are divided by 8, time by 4 in each chunk: 17 frames become 5. Clips of other
+    sizes can be encoded too, but come back smaller.
     """
 
     def __init__(self, config: StackedConfig) -> None:
@@ -80,15 +81,14 @@ class Stacked(nn.Module):
         return self.image.nearest(frames, height, width)
 
     def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
-        """(C, F, H, W) of a legal clip.
+        """(C, F, H, W) of any clip that is as large as one latent.
 
         Raises:
-            ConfigError: the clip is not legal.
+            ConfigError: the clip is smaller.
         """
-        refuse_others(self.nearest(frames, height, width), frames, height, width)
+        _, _, rows, columns = self.image.latent_shape(frames, height, width)
         count = sum(self.time.latent_frames(piece) for piece in self._pieces(frames))
-        step = self.config.image.step
-        return self.config.time.latent_channels, count, height // step, width // step
+        return self.config.time.latent_channels, count, rows, columns
 
     def posterior(self, video: Tensor, draws: Draws | None = None) -> Posterior:
         """(B, 3, T, Y, X) -> the distribution of un-normalised latents.

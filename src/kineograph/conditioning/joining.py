@@ -16,6 +16,8 @@ from torch.nn import functional
 from kineograph.errors import ConfigError
 from kineograph.types import Autoencoder, Clock, Draws, Given, Known, Layout, Step
 
+ROUNDING = 1e-7  # 1 - (1 - r) need not be r: a time of exactly r is not above it
+
 
 @dataclass(frozen=True, kw_only=True)
 class JoiningFrames:
@@ -107,7 +109,9 @@ class JoiningFrames:
 
     def _held(self, step: Step, known: Known) -> Tensor:
         """Frames that do not move in this step, (B, 1, F, 1, 1)."""
-        return step.time > 1.0 - _strength(known) + self.slack
+        strength = _strength(known)
+        slack = torch.where(strength > 0, max(self.slack, ROUNDING), self.slack)
+        return step.time > 1.0 - strength + slack
 
 
 def _strength(known: Known) -> Tensor:

@@ -12,18 +12,22 @@ from kineograph.checkpoints.manifest import Manifest, Shape, shapes
 from kineograph.checkpoints.public import image_kl as public
 from kineograph.nn.resample import fold_frames
 from kineograph.proof.vector import Results, Vector
-from kineograph.types import Posterior
+from kineograph.types import Posterior, replayed
 
 
 def frame_by_frame(vector: Vector) -> Results:
-    """Moments of every frame, the normalised mode, and decoding."""
+    """Moments of every frame, normalised latents without and with a draw, and decoding."""
     model, keys = load(vector)
-    posterior = model.posterior(vector.inputs["x"])
-    outputs = {
-        "moments_per_frame": fold_frames(moments(posterior)),
-        "latent_mode": model.normalise(posterior.mean),
-        "decoded": model.decode(vector.inputs["z"]),
-    }
+    given, outputs = vector.inputs, dict[str, Tensor]()
+    if "x" in given:
+        posterior = model.posterior(given["x"])
+        outputs["moments_per_frame"] = fold_frames(moments(posterior))
+        outputs["latent_mode"] = model.normalise(posterior.mean)
+        if "posterior_noise" in given:
+            sampled = posterior.sample(replayed([given["posterior_noise"]]))
+            outputs["latent_sample"] = model.normalise(sampled)
+    if "z" in given:
+        outputs["decoded"] = model.decode(given["z"])
     return Results(outputs, keys.dump(model.state_dict()))
 
 

@@ -22,7 +22,7 @@ def stacked(vector: Vector) -> Results:
     """Coding with the stored draws and without noise; in training, without statistics."""
     model, keys = load(vector)
     video = vector.inputs["x"]
-    code = trained if vector.config["cal_loss"] else normalised
+    code = trained if vector.config.get("cal_loss", False) else normalised
     noise = [
         rearrange(vector.inputs["noise_spatial"], "(b t) c h w -> b c t h w", b=len(video)),
         vector.inputs["noise_temporal"],
@@ -56,10 +56,11 @@ def time_stage(vector: Vector) -> Results:
     load_into(model, keys.load(vector.state))
     frames = vector.inputs["x"]
     posterior = model.posterior(frames)
+    noise = vector.inputs.get("noise")
     outputs = {
         "moments": moments(posterior),
         "mean": posterior.mean,
-        "z": posterior.sample(replayed([vector.inputs["noise"]])),
+        "z": posterior.sample(None if noise is None else replayed([noise])),
         "kl": posterior.kl(),
         "recon_from_mean": model.decode(posterior.mean, frames.shape[2]),
     }
@@ -103,7 +104,7 @@ def stacked_manifest(manifest: Manifest) -> Mapping[str, Shape]:
 def load(vector: Vector) -> tuple[Stacked, KeyMap]:
     """The model with the vector's weights, and the map they came through."""
     config = public.stacked_config(vector.config)
-    keys = public.stacked_key_map(config)
+    keys = public.stacked_key_map(config, common=vector.state["scale"].ndim == 0)
     model = config.build().eval()
     load_into(model, keys.load(vector.state))
     return model, keys

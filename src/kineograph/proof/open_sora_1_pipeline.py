@@ -27,15 +27,15 @@ def pipeline(vector: Vector) -> Results:
         vector.part({**config, **statistics}, "vae.")
     )
     references, texts = _references(vector, autoencoder), list(config["mask_strategy_initial"])
-    length, clips = config["condition_frame_length"], list[Tensor]()
-    for loop in range(config["loop"]):
+    length, clips = config.get("condition_frame_length", 5), list[Tensor]()
+    for loop in range(config.get("loop", 1)):
         if clips:
             latents = _encoded(autoencoder, clips[-1], vector, f"regen_noise_{{}}_{loop}")
             for row, own in enumerate(references):
                 own.append(latents[row])
                 end = f"{loop},{len(own) - 1},-{length},0,{length},{config['condition_frame_edit']}"
                 texts[row] = f"{texts[row]};{end}" if texts[row] else end
-        known = lay(given[f"z_{loop}"], references, texts, loop=loop, align=config["align"])
+        known = lay(given[f"z_{loop}"], references, texts, loop=loop, align=config.get("align"))
         latents = _sampled(vector, denoiser, known, loop)
         clips.append(autoencoder.decode(latents, config["num_frames"]))
     again = pixel_frames(length)
@@ -48,7 +48,7 @@ def pipeline(vector: Vector) -> Results:
 def _sampled(vector: Vector, denoiser: STDiT, known: Known, loop: int) -> Tensor:
     """The latents of one clip, (B, C, F, H, W)."""
     config, given = vector.config, vector.inputs
-    text = open_sora_1.text_of(given[f"y_{loop}"], given[f"text_mask_{loop}"])
+    text = open_sora_1.text_of(given[f"y_{loop}"], given.get(f"text_mask_{loop}"))
     facts = open_sora_1.facts(given, len(known.latents))
     look = Look(
         denoiser=denoiser,

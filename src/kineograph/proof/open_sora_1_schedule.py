@@ -69,7 +69,8 @@ def transform(vector: Vector) -> Results:
     """Times that are shifted by the size of the clip; what is no number is stored as -1."""
     config, outputs = vector.config, {}
     cases = [(case["name"], case["name"], case) for case in config.get("cases", [])]
-    cases += [(f"t_{name}", "t_mixed", config[name]) for name in config if name != "cases"]
+    mixed = {name: case for name, case in config.items() if isinstance(case, Mapping)}
+    cases += [(f"t_{name}", "t_mixed", case) for name, case in mixed.items()]
     for name, given, case in cases:
         sizes = {size: torch.tensor(case[size]).float().reshape(-1) for size in SIZES}
         time = vector.inputs[given] / TIMES

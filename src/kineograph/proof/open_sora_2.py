@@ -21,7 +21,7 @@ def mmdit(vector: Vector) -> Results:
     model, keys = load(vector.config, vector.state)
     given, patch = vector.inputs, model.config.patch
     positions = torch.cat((given["txt_ids"], given["img_ids"]), 1).transpose(1, 2)
-    if vector.config["use_liger_rope"]:
+    if vector.config.get("use_liger_rope", False):
         positions = positions[:1]  # the reference's kernel reads the first sample's only
     cond = given.get("cond")
     tokens = Tokens(

@@ -79,7 +79,9 @@ def _vector(path: Path, adapters: Adapters) -> Entry:
     vector = read_vector(path)
     if not vector.kind:
         return Entry(_name(path), "", "data")
-    adapter = adapters.vectors.get(vector.kind)
+    kind = vector.kind if "kind" in vector.meta else _guessed(path, vector.kind, adapters)
+    vector = replace(vector, kind=kind)
+    adapter = adapters.vectors.get(kind)
     if adapter is None:
         return Entry(_name(path), vector.kind, "unsupported")
     try:
@@ -90,14 +92,26 @@ def _vector(path: Path, adapters: Adapters) -> Entry:
         return _failed(path, vector.kind, _crash(error))
 
 
+def _guessed(path: Path, kind: str, adapters: Adapters) -> str:
+    """The kind of a file that names none: its folder and the first part of its name.
+
+    Where several programs share that part, the further parts tell which one it is.
+    """
+    if kind in adapters.vectors:
+        return kind
+    name = f"{path.parent.name}/{path.name.removesuffix(path.suffix).replace('.', '/')}"
+    fitting = [known for known in adapters.vectors if name.startswith(known)]
+    return max(fitting, key=len, default=kind)
+
+
 def _judged(path: Path, vector: Vector, results: Results) -> Entry:
     expected: Mapping[str, Tensor] = {**vector.outputs, **(results.expected or {})}
     checks = tuple(_check(name, reference, vector, results) for name, reference in expected.items())
-    reasons = []
+    reasons = list[str]()
+    written, notes = None, [results.note] if results.note else []
     extra = [name for name in results.outputs if name not in expected]
     if extra:
-        reasons.append(f"the adapter has outputs that the vector lacks: {', '.join(extra[:8])}")
-    written, notes = None, [results.note] if results.note else []
+        notes.append(f"not stored, so not compared: {', '.join(extra[:8])}")
     if results.dumped is not None:
         problems = same_state(results.dumped, vector.state)
         reasons += [f"state written back: {problem}" for problem in problems]

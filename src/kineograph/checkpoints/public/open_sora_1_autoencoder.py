@@ -1,6 +1,6 @@
 """Public names of Open-Sora 1.2's autoencoder and of its two stages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -24,16 +24,22 @@ def stacked_config(public: Mapping[str, Any]) -> StackedConfig:
     The picture stage's own factor is not used; sizes that `vae_2d` takes from another
     repository stand in `diffusers_config`.
     """
-    pictures = public["vae_2d"]
+    pictures, time = public["vae_2d"], time_kl_config(public["vae_temporal"])
     image = image_kl_config(pictures.get("diffusers_config", pictures))
     batch = public.get("micro_batch_size", pictures.get("micro_batch_size"))
     return StackedConfig(
         image=replace(image, scale=PICTURE_SCALE, shift=0.0, batch=batch),
-        time=time_kl_config(public["vae_temporal"]),
-        chunk=public["micro_frame_size"],
-        scale=tuple(public["scale"]),
-        shift=tuple(public["shift"]),
+        time=time,
+        chunk=public.get("micro_frame_size"),
+        scale=_values(public.get("scale", 1.0), time.latent_channels),
+        shift=_values(public.get("shift", 0.0), time.latent_channels),
     )
+
+
+def _values(said: float | Sequence[float], channels: int) -> tuple[float, ...]:
+    """One number for every channel; the reference also takes one for all."""
+    values = (float(said),) if isinstance(said, int | float) else tuple(said)
+    return values * channels if len(values) == 1 else values
 
 
 def time_kl_config(public: Mapping[str, Any]) -> TimeKLConfig:
@@ -57,10 +63,15 @@ def time_kl_config(public: Mapping[str, Any]) -> TimeKLConfig:
     )
 
 
-def stacked_key_map(config: StackedConfig) -> KeyMap:
-    """All names of the published file, statistics included."""
+def stacked_key_map(config: StackedConfig, *, common: bool = False) -> KeyMap:
+    """All names of the published file, statistics included.
+
+    Args:
+        config: of the autoencoder.
+        common: whether the file has one scale and shift for all channels, as the reference may.
+    """
     rules: Rules = [
-        Constant(name, partial(_statistics, values))
+        Constant(name, partial(_statistics, values, common))
         for name, values in (("scale", config.scale), ("shift", config.shift))
     ]
     rules += [Below("spatial_vae.module.", "image.", rule) for rule in diffusers_rules(DIFFUSERS)]
@@ -103,5 +114,5 @@ def _conv(public: str, ours: str, *, optional: bool = False) -> Rule:
     return Rename(f"{public}.conv.{{rest}}", f"{ours}.{{rest}}", optional)
 
 
-def _statistics(values: tuple[float, ...]) -> Tensor:
-    return torch.tensor(values).view(1, -1, 1, 1, 1)
+def _statistics(values: tuple[float, ...], common: bool) -> Tensor:
+    return torch.tensor(values[0]) if common else torch.tensor(values).view(1, -1, 1, 1, 1)
