@@ -11,7 +11,8 @@ from kineograph.checkpoints.files import load_into
 from kineograph.checkpoints.keymap import KeyMap
 from kineograph.checkpoints.manifest import Manifest, Shape, shapes
 from kineograph.checkpoints.public import open_sora_2 as public
-from kineograph.denoisers.mmdit import MMDiT, Tokens
+from kineograph.checkpoints.public.flux import flux_config, flux_key_map
+from kineograph.denoisers.mmdit import MMDiT, MMDiTConfig, Tokens
 from kineograph.proof.vector import Results, Vector
 from kineograph.types import Condition, TextEmbedding
 
@@ -36,16 +37,24 @@ def mmdit(vector: Vector) -> Results:
 
 def mmdit_manifest(manifest: Manifest) -> Mapping[str, Shape]:
     """Public names and shapes of our full-size model."""
-    config = public.mmdit_config(manifest.config)
+    config, keys = described(manifest.config)
     with torch.device("meta"):
         state = config.build().state_dict()
-    return shapes(public.mmdit_key_map(config, public.mmdit_layout(manifest.config)).dump(state))
+    return shapes(keys.dump(state))
+
+
+def described(config: Mapping[str, Any]) -> tuple[MMDiTConfig, KeyMap]:
+    """Our config and the names of its weights, in the authors' words or in diffusers'."""
+    if "num_single_layers" in config:
+        flux = flux_config(config)
+        return flux, flux_key_map(flux)
+    ours = public.mmdit_config(config)
+    return ours, public.mmdit_key_map(ours, public.mmdit_layout(config))
 
 
 def load(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> tuple[MMDiT, KeyMap]:
     """The model with public weights, and the map they came through."""
-    ours = public.mmdit_config(config)
-    keys = public.mmdit_key_map(ours, public.mmdit_layout(config))
+    ours, keys = described(config)
     model = ours.build().eval()
     load_into(model, keys.load(state))
     return model, keys

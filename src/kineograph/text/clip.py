@@ -1,4 +1,4 @@
-"""CLIP's text encoder (Radford et al., 2103.00020), as published: ViT-L/14.
+"""CLIP's text encoder (Radford et al., 2103.00020), as published: ViT-L/14, ViT-bigG/14.
 
 A causal transformer; what stands at the end of the text has read all of it and is `pooled`.
 
@@ -7,7 +7,7 @@ Letters: B prompts, L tokens, D width, A heads of size K.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -22,12 +22,38 @@ from kineograph.types import TextEmbedding
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quick:
+    """The sigmoid that CLIP takes for GELU."""
+
+    kind: Literal["quick"] = "quick"
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        return x * torch.sigmoid(1.702 * x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exact:
+    """GELU itself, as OpenCLIP's larger encoders have it."""
+
+    kind: Literal["exact"] = "exact"
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        return functional.gelu(x)
+
+
+Activation: TypeAlias = Quick | Exact
+
+
+@dataclass(frozen=True, kw_only=True)
 class CLIPConfig:
     """A text encoder; the defaults are those of ViT-L/14.
 
     vocabulary: ids, the last two of which begin and end a text; padding repeats the end.
-    width: D; heads: A; hidden: of the two-layer network; blocks; length: tokens of every prompt,
-    both ends included.
+    width: D; heads: A; hidden: of the two-layer network, and its activation; blocks; length:
+    tokens of every prompt, both ends included.
+    end: the id that ends a text; None: the largest one.
     padding: whether the denoiser is told what is padding; the encoder reads forwards only, so
     that padding never changes what stands before it.
     tokenizer: the folder with its files, `tokenizer.json` or `vocab.json` and `merges.txt`.
@@ -42,6 +68,8 @@ class CLIPConfig:
     blocks: int = 12
     length: int = 77
     eps: float = 1e-5
+    activation: Activation = field(default_factory=Quick)
+    end: int | None = None
     padding: Padding = field(default_factory=Unmasked)
     tokenizer: str = ""
 
@@ -56,9 +84,10 @@ class CLIP(nn.Module):
     def __init__(self, config: CLIPConfig) -> None:
         super().__init__()
         self.config = config
-        vocabulary, end = config.vocabulary, config.vocabulary - 1
+        vocabulary = config.vocabulary
+        end = vocabulary - 1 if config.end is None else config.end
         frame = Frame(
-            vocabulary=vocabulary, length=config.length, start=(end - 1,), end=end, pad=end
+            vocabulary=vocabulary, length=config.length, start=(vocabulary - 2,), end=end, pad=end
         )
         self.prompts = Prompts(config.tokenizer, frame)
         self.words = nn.Parameter(table(config.vocabulary, config.width, 0.02))
@@ -67,10 +96,7 @@ class CLIP(nn.Module):
         self.norm = nn.LayerNorm(config.width, config.eps)
 
     def embed(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Ids (B, L) -> every token (B, L, D), and the one at the first end of the text (B, D).
-
-        The end is the largest id of a row.
-        """
+        """Ids (B, L) -> every token (B, L, D), and the one at the first end of the text (B, D)."""
         length = ids.shape[1]
         x = functional.embedding(ids, self.words) + self.places[:length]
         later = torch.ones(length, length, dtype=torch.bool, device=ids.device).triu(1)
@@ -78,7 +104,8 @@ class CLIP(nn.Module):
         for block in self.blocks:
             x = block(x, bias)
         x = self.norm(x)
-        return x, x[torch.arange(len(x), device=x.device), ids.argmax(1)]
+        ends = ids if self.config.end is None else (ids == self.config.end).int()
+        return x, x[torch.arange(len(x), device=x.device), ends.argmax(1)]
 
     def forward(self, prompts: Sequence[str]) -> TextEmbedding:
         """Embed a batch of prompts.
@@ -112,7 +139,7 @@ class _Block(nn.Module):
         self.attention_norm = nn.LayerNorm(config.width, config.eps)
         self.attention = TextAttention(config.width, config.heads, config.width // config.heads)
         self.mlp_norm = nn.LayerNorm(config.width, config.eps)
-        self.mlp = _MLP(config.width, config.hidden)
+        self.mlp = _MLP(config.width, config.hidden, config.activation)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D); bias: (L, L)."""
@@ -122,10 +149,13 @@ class _Block(nn.Module):
 
 
 class _MLP(MLP):
-    """With the sigmoid that CLIP takes for GELU."""
+    """With another activation."""
+
+    def __init__(self, width: int, hidden: int, activation: Activation) -> None:
+        super().__init__(width, hidden)
+        self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)."""
-        x = self.up(x)
-        result: Tensor = self.down(x * torch.sigmoid(1.702 * x))
+        result: Tensor = self.down(self.activation(self.up(x)))
         return result

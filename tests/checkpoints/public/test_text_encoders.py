@@ -135,8 +135,8 @@ def test_another_t5_is_refused(public, message):
 
 
 def test_another_clip_is_refused():
-    with pytest.raises(CheckpointError, match="hidden_act = 'gelu': expected 'quick_gelu'"):
-        clip_config(CLIP_SMALL | {"hidden_act": "gelu"})
+    with pytest.raises(CheckpointError, match="hidden_act = 'relu': expected 'quick_gelu'"):
+        clip_config(CLIP_SMALL | {"hidden_act": "relu"})
 
 
 def test_a_missing_weight_is_named(tmp_path):

@@ -14,6 +14,7 @@ from kineograph.checkpoints.manifest import Differences, compare, shapes
 from kineograph.checkpoints.public import (
     causal_kl,
     deep_compression,
+    flux,
     image_kl,
     ltx_video,
     ltx_video_autoencoder,
@@ -179,9 +180,22 @@ def _count(differences: Differences) -> int:
     return sum(map(len, (differences.missing, differences.unexpected, differences.misshaped)))
 
 
+def _mmdit_config(public: Mapping[str, Any]) -> MMDiTConfig:
+    known = flux.flux_config if "num_single_layers" in public else open_sora_2.mmdit_config
+    return known(public)
+
+
+def _mmdit_layout(state: State) -> str:
+    if "x_embedder.weight" in state:
+        return "diffusers"
+    return "flux" if any(".qkv." in name for name in state) else "open_sora_2"
+
+
 def _mmdit_keys(config: MMDiTConfig, layout: str) -> KeyMap:
-    flux = layout == "flux"
-    return open_sora_2.mmdit_key_map(config, open_sora_2.Layout(fused=flux, interleaved=flux))
+    if layout == "diffusers":
+        return flux.flux_key_map(config)
+    fused = layout == "flux"
+    return open_sora_2.mmdit_key_map(config, open_sora_2.Layout(fused=fused, interleaved=fused))
 
 
 def _autoencoder(
@@ -214,10 +228,10 @@ KINDS: Mapping[str, Kind] = {
     ),
     "mmdit": Kind(
         role="denoiser",
-        config=open_sora_2.mmdit_config,
+        config=_mmdit_config,
         keys=_mmdit_keys,
-        layouts=("open_sora_2", "flux"),
-        layout=lambda state: "flux" if any(".qkv." in n for n in state) else "open_sora_2",
+        layouts=("open_sora_2", "flux", "diffusers"),
+        layout=_mmdit_layout,
         published=(MMDiTConfig(), MMDiTConfig(given=False), MMDiTConfig(given=False, guided=True)),
     ),
     "skiparse": Kind(

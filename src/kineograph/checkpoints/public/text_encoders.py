@@ -14,11 +14,13 @@ from torch import Tensor
 from kineograph.checkpoints.files import load_into, read, read_config
 from kineograph.checkpoints.keymap import KeyMap, Optional, Rename, Rule
 from kineograph.errors import CheckpointError
-from kineograph.text.clip import CLIP, CLIPConfig
+from kineograph.text.clip import CLIP, Activation, CLIPConfig, Exact, Quick
 from kineograph.text.t5 import T5, T5Config
 
 SHARED, EMBEDDED = "shared.weight", "encoder.embed_tokens.weight"
 LAYERS = {"q": "query", "k": "key", "v": "value", "o": "out"}
+ACTIVATIONS: Mapping[str, Activation] = {"quick_gelu": Quick(), "gelu": Exact()}
+OLD_END = 2  # configs with this id are wrong, and mean the largest one
 CLIP_LAYERS = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "out_proj": "out"}
 
 
@@ -113,14 +115,16 @@ def clip_config(public: Mapping[str, Any], rules: CLIPConfig | None = None) -> C
         rules: what no public config says: padding and tokenizer; None: the defaults.
 
     Raises:
-        CheckpointError: another activation than ViT-L/14's, or a number that is missing.
+        CheckpointError: an activation that no published model has, or a number that is missing.
     """
     public = public.get("text_config", public)
     kind = public.get("hidden_act", "quick_gelu")
-    if kind != "quick_gelu":
+    if kind not in ACTIVATIONS:
         raise CheckpointError(
-            f"hidden_act = {kind!r}: expected 'quick_gelu', as in clip-vit-large-patch14"
+            f"hidden_act = {kind!r}: expected 'quick_gelu', as in clip-vit-large-patch14, or "
+            "'gelu', as in CLIP-ViT-bigG-14"
         )
+    end = public.get("eos_token_id", OLD_END)
     return replace(
         rules or CLIPConfig(),
         vocabulary=_number(public, "vocab_size"),
@@ -130,6 +134,8 @@ def clip_config(public: Mapping[str, Any], rules: CLIPConfig | None = None) -> C
         blocks=_number(public, "num_hidden_layers"),
         length=_number(public, "max_position_embeddings"),
         eps=public.get("layer_norm_eps", 1e-5),
+        activation=ACTIVATIONS[kind],
+        end=None if end == OLD_END else end,
     )
 
 
