@@ -65,10 +65,32 @@ class PerceptualConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Absolute:
+    """How far a pixel is off."""
+
+    kind: Literal["absolute"] = "absolute"
+
+    def __call__(self, difference: Tensor) -> Tensor:
+        """Any shape."""
+        return difference.abs()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Squared:
+    """The square of it."""
+
+    kind: Literal["squared"] = "squared"
+
+    def __call__(self, difference: Tensor) -> Tensor:
+        """Any shape."""
+        return difference.square()
+
+
+@dataclass(frozen=True, kw_only=True)
 class LikelihoodConfig:
     """What VQGAN's code and its heirs (Open-Sora, Open-Sora Plan) call reconstruction.
 
-    Of every pixel the absolute error and `perceptual` times the distance of its frame,
+    Of every pixel the error and `perceptual` times the distance of its frame,
     divided by exp(logvar), plus logvar; summed over a frame, the mean over frames. So it is
     3 Y X times the mean form of the papers. The publications keep `logvar` at 0.
     """
@@ -79,27 +101,28 @@ class LikelihoodConfig:
     perceptual: float = 1.0
     distance: LPIPSConfig | PyramidConfig = field(default_factory=LPIPSConfig)
     logvar: float = 0.0
+    error: Absolute | Squared = field(default_factory=Absolute)
 
     def build(self, networks: Networks) -> Measure:
         """The measure, over a network where the distance needs one."""
-        return Likelihood(self.distance.build(networks), self.perceptual, self.logvar)
+        return Likelihood(self, self.distance.build(networks))
 
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Sums of absolute errors and distances under a fixed log-variance."""
+    """Sums of errors and distances under a fixed log-variance."""
 
+    config: LikelihoodConfig
     distance: Distance
-    perceptual: float
-    logvar: float
 
     def __call__(self, compared: Comparison) -> Tensor:
         """A comparison -> the negative log-likelihood, ()."""
         shown, video = compared.shown, compared.video
-        error = (shown - video).abs()
-        if self.perceptual:
-            error = error + self.perceptual * frame_distances(self.distance, shown, video)
-        logvar = torch.tensor(self.logvar, device=error.device)
+        error = self.config.error(shown - video)
+        if self.config.perceptual:
+            distances = frame_distances(self.distance, shown, video)
+            error = error + self.config.perceptual * distances
+        logvar = torch.tensor(self.config.logvar, device=error.device)
         return losses.negative_log_likelihood(error, logvar, compared.weight)
 
 

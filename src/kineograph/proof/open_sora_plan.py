@@ -1,6 +1,6 @@
 """Open-Sora Plan's autoencoder and rotary positions against stored vectors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -53,22 +53,27 @@ def haar(vector: Vector) -> Results:
 def autoencoder(vector: Vector) -> Results:
     """Encode, draw, normalise, and decode both ways."""
     model, keys = load(vector, public.wavelet_flow_config(vector.config))
-    posterior = model.posterior(vector.inputs["pixels"])
-    logvar = variance(posterior)
-    sample = posterior.sample(replayed([vector.inputs["posterior_noise"]]))
-    normalised = model.normalise(sample)
-    outputs = {
-        "moments": moments(posterior),
-        "mean": posterior.mean,
-        "logvar": logvar,
-        "std": torch.exp(0.5 * logvar),
-        "sample": sample,
-        "normalised_latent": normalised,
-        "kl": divergence(posterior, vector.outputs["kl"].ndim),
-        "decoded": model.decode_raw(vector.inputs["latent"]),
-        "decoded_from_normalised": model.decode(normalised),
-    }
-    return Results(outputs, keys.dump(model.state_dict()), informative=frozenset({"kl"}))
+    given, outputs = vector.inputs, dict[str, Tensor]()
+    dims = vector.outputs["kl"].ndim if "kl" in vector.outputs else 1
+    if "pixels" in given:
+        posterior = model.posterior(given["pixels"])
+        logvar, noise = variance(posterior), given.get("posterior_noise")
+        sample = posterior.sample(None if noise is None else replayed([noise]))
+        normalised = model.normalise(sample)
+        outputs |= {
+            "moments": moments(posterior),
+            "mean": posterior.mean,
+            "logvar": logvar,
+            "std": torch.exp(0.5 * logvar),
+            "sample": sample,
+            "normalised_latent": normalised,
+            "kl": divergence(posterior, dims),
+            "decoded_from_normalised": model.decode(normalised),
+        }
+    if "latent" in given:
+        outputs["decoded"] = model.decode_raw(given["latent"])
+    informative = frozenset({"kl"} if dims == 2 else ())
+    return Results(outputs, keys.dump(model.state_dict()), informative=informative)
 
 
 def causal_cache(vector: Vector) -> Results:
@@ -116,8 +121,10 @@ def rope(vector: Vector) -> Results:
     settings = vector.config
     share = settings["head_dim"] // 3
     order = axis_order((share,) * 3, settings["head_dim"])
-    positions = AxisPositions(shares=(share,) * 3, units=tuple(settings["interpolation_scale_thw"]))
-    sides = [torch.arange(settings[side]) for side in ("T", "H", "W")]
+    lengths = [settings[side] for side in ("T", "H", "W")]
+    units = first_of_a_length(lengths, settings["interpolation_scale_thw"])
+    positions = AxisPositions(shares=(share,) * 3, units=units)
+    sides = [torch.arange(length) for length in lengths]
     tokens = vector.inputs["tokens"].transpose(0, 1)
     turned = positions(grid_positions(sides, batch=1))(tokens[..., order])
     weight = rearrange(vector.state["proj.weight"], "d c p q -> d (p q c)")
@@ -127,6 +134,14 @@ def rope(vector: Vector) -> Results:
         "patch_tokens": functional.linear(patches, weight, vector.state["proj.bias"]),
     }
     return Results(outputs)
+
+
+def first_of_a_length(lengths: Sequence[int], units: Sequence[float]) -> tuple[float, ...]:
+    """The reference stores rotation tables by length only: the first axis of a length decides."""
+    first: dict[int, float] = {}
+    for length, unit in zip(lengths, units, strict=True):
+        first.setdefault(length, unit)
+    return tuple(first[length] for length in lengths)
 
 
 def autoencoder_manifest(manifest: Manifest) -> Mapping[str, Shape]:

@@ -11,6 +11,7 @@ from kineograph.checkpoints.keymap import KeyMap
 from kineograph.checkpoints.manifest import Manifest, Shape, shapes
 from kineograph.checkpoints.public import open_sora_plan_denoiser as public
 from kineograph.denoisers.skiparse import Skiparse, SkiparseConfig
+from kineograph.proof.open_sora_plan import first_of_a_length
 from kineograph.proof.vector import Results, Vector
 from kineograph.types import Condition, Known, Layout, TextEmbedding
 
@@ -27,7 +28,8 @@ def denoiser(vector: Vector) -> Results:
     channels = config.in_channels
     condition = Condition(
         text=TextEmbedding(
-            given["encoder_hidden_states"][:, 0], given["encoder_attention_mask"][:, 0].bool()
+            given["encoder_hidden_states"][:, 0],
+            given["encoder_attention_mask"].flatten(1).bool(),
         ),
         known=known(x, channels) if config.mask_channels else None,
         layout=Layout(valid=given["attention_mask"].bool()[:, None]),
@@ -47,12 +49,9 @@ def known(channels: Tensor, latents: int) -> Known:
 
 
 def collided(config: SkiparseConfig, size: tuple[int, int, int]) -> SkiparseConfig:
-    """The reference stores rotation tables by length only: the first axis of a length decides."""
+    """The scales of positions that the reference uses for latents of a size."""
     sides = (size[0], size[1] // config.patch, size[2] // config.patch)
-    first: dict[int, float] = {}
-    for side, unit in zip(sides, config.units, strict=True):
-        first.setdefault(side, unit)
-    frames, rows, columns = (first[side] for side in sides)
+    frames, rows, columns = first_of_a_length(sides, config.units)
     return replace(config, units=(frames, rows, columns))
 
 

@@ -5,15 +5,20 @@ from typing import Any
 
 import torch
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from kineograph.autoencoders import losses
 from kineograph.autoencoders.coding import as_posterior
 from kineograph.autoencoders.discriminator import PatchDiscriminator, PatchDiscriminatorConfig
-from kineograph.autoencoders.losses_adversarial import Adaptive, AdversarialConfig, Hinge
+from kineograph.autoencoders.losses_adversarial import (
+    Adaptive,
+    AdversarialConfig,
+    Hinge,
+    Vanilla,
+)
 from kineograph.autoencoders.losses_criterion import Criterion
-from kineograph.autoencoders.losses_perceptual import LikelihoodConfig
+from kineograph.autoencoders.losses_perceptual import Absolute, LikelihoodConfig, Squared
 from kineograph.autoencoders.losses_terms import (
     Comparison,
     DivergenceConfig,
@@ -30,6 +35,8 @@ from kineograph.proof.vector import Results, Vector
 from kineograph.types import Reconstruction
 
 PREFIX = "discriminator."
+RULES: Mapping[str, Hinge | Vanilla] = {"hinge": Hinge(), "vanilla": Vanilla()}
+ERRORS: Mapping[str, Absolute | Squared] = {"l1": Absolute(), "l2": Squared()}
 
 
 def autoencoder_loss(vector: Vector) -> Results:
@@ -39,8 +46,7 @@ def autoencoder_loss(vector: Vector) -> Results:
         for name, tensor in vector.state.items()
         if name.startswith(PREFIX)
     }
-    config = PatchDiscriminatorConfig(width=len(state["main.0.weight"]), layers=2)
-    model, keys = load(config, state)
+    model, keys = load(discriminator_config(state), state)
     last_layer = vector.state["last_layer.weight"].clone().requires_grad_()
     with torch.enable_grad():
         outputs = _steps(vector, model, last_layer)
@@ -74,7 +80,7 @@ def _steps(vector: Vector, model: PatchDiscriminator, last_layer: Tensor) -> dic
 
     # The reference reports the adversary before it starts, too.
     likelihood = criterion.measures[0](compared)
-    adversarial = Hinge().fool(model(made))
+    adversarial = RULES[settings["disc_loss"]].fool(model(made))
     balance = Adaptive().ratio(likelihood, adversarial, last_layer)
     hinge = criterion.judge(compared)
     started = torch.tensor(0.0 if hinge is None else 1.0)
@@ -100,13 +106,18 @@ def _steps(vector: Vector, model: PatchDiscriminator, last_layer: Tensor) -> dic
 def _criterion(settings: Mapping[str, Any], model: PatchDiscriminator) -> Criterion:
     """The published loss, with a stand-in for the perceptual network and stored weights."""
     terms = (
-        LikelihoodConfig(perceptual=settings["perceptual_weight"], logvar=settings["logvar"]),
+        LikelihoodConfig(
+            perceptual=settings["perceptual_weight"],
+            logvar=settings["logvar"],
+            error=ERRORS[settings.get("loss_type", "l1")],
+        ),
         DivergenceConfig(weight=settings["kl_weight"]),
         WaveletConfig(weight=settings["wavelet_weight"]),
     )
     adversary = AdversarialConfig(
         weight=settings["disc_weight"],
         discriminator=model.config,
+        rule=RULES[settings["disc_loss"]],
         start=settings["disc_start"],
     )
     criterion = Criterion(terms, adversary, Networks(lpips=_stand_in_distance)).eval()
@@ -159,8 +170,7 @@ def procedural(shapes: Mapping[str, Tensor], phase: float) -> dict[str, Tensor]:
 
 def discriminator(vector: Vector) -> Results:
     """Logits with running and with batch statistics, and two losses."""
-    config = _config(vector.config)
-    model, keys = load(config, vector.state)
+    model, keys = load(discriminator_config(vector.state), vector.state)
     dumped = {name: tensor.clone() for name, tensor in keys.dump(model.state_dict()).items()}
     real, fake = model(vector.inputs["video"]), model(vector.inputs["video2"])
     outputs = {
@@ -168,7 +178,7 @@ def discriminator(vector: Vector) -> Results:
         "logits2_eval": fake,
         "hinge_d_loss": losses.hinge_loss(real, fake),
         "vanilla_d_loss": losses.logistic_loss(real, fake),
-        "logits_train": model.train()(vector.inputs["video"]),
+        "logits_train": loud(model)(vector.inputs["video"]),
     }
     return Results(outputs, dumped)
 
@@ -191,8 +201,34 @@ def load(
     return model, keys
 
 
-def _config(public: Mapping[str, int]) -> PatchDiscriminatorConfig:
-    return PatchDiscriminatorConfig(width=public["ndf"], layers=public["n_layers"])
+def loud(model: PatchDiscriminator) -> PatchDiscriminator:
+    """The model with the statistics of each batch, but nothing dropped."""
+    for part in model.train().modules():
+        if isinstance(part, nn.Dropout):
+            part.eval()
+    return model
+
+
+def discriminator_config(state: Mapping[str, Tensor]) -> PatchDiscriminatorConfig:
+    """As large as its weights; where layers drop, their numbers have gaps of four."""
+    enter = state["main.0.weight"]
+    layers = sum(name.endswith(".running_mean") for name in state)
+    last = max(int(name.split(".")[1]) for name in state)
+    return PatchDiscriminatorConfig(
+        channels=enter.shape[1],
+        width=len(enter),
+        layers=layers,
+        dropout=0.0 if last == 2 + 3 * layers else 0.3,
+    )
+
+
+def _config(public: Mapping[str, Any]) -> PatchDiscriminatorConfig:
+    return PatchDiscriminatorConfig(
+        channels=public.get("input_nc", 3),
+        width=public["ndf"],
+        layers=public["n_layers"],
+        dropout=public.get("dropout", 0.0),
+    )
 
 
 VECTORS: Mapping[str, Callable[[Vector], Results]] = {

@@ -48,7 +48,7 @@ def trajectory(vector: Vector) -> Results:
         if scale > 1
         else Off(),
         condition=Condition(text=_text(vector, ""), known=_known(vector, injection, autoencoder)),
-        empty=_text(vector, "negative_"),
+        empty=_text(vector, "negative_" if scale > 1 else ""),
     )
     latents = sample(
         look,
