@@ -33,5 +33,5 @@ def test_the_table_has_a_line_for_each_channel(capsys: pytest.CaptureFixture[str
 def test_nothing_to_look_at_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, _, error = say(capsys, "--clips", "0")
     assert code == 1 and "--clips 0: expected 1 or more" in error
-    code, _, error = say(capsys, "--videos", str(tmp_path / "none"), "--device", "cpu")
-    assert code == 1 and "no such folder" in error
+    code, _, error = say(capsys, "--data", str(tmp_path / "none"), "--device", "cpu")
+    assert code == 1 and "no such file or folder" in error

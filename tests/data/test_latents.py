@@ -8,6 +8,7 @@ import torch
 
 from kineograph.data import latents
 from kineograph.data.latents import Latents, describe, read, shard_path, write_shard
+from kineograph.data.reading import LISTED
 from kineograph.errors import DataError
 
 
@@ -101,3 +102,12 @@ def test_a_damaged_shard_or_description_is_named(tmp_path: Path) -> None:
     (tmp_path / latents.DESCRIPTION).write_text('{"auto')
     with pytest.raises(DataError, match="cannot be read"):
         latents.read(tmp_path, "a")
+
+
+def test_what_is_said_about_clips_is_read_without_their_latents(tmp_path: Path) -> None:
+    assert latents.sentences(cache(tmp_path / "rendered")) == []
+    describe(tmp_path / "listed", {"autoencoder": "a", "layout": LISTED})
+    with pytest.raises(DataError, match="no complete listing"):
+        latents.sentences(tmp_path / "listed")
+    latents.write_listing(tmp_path / "listed", [{"captions": ["a", "b"]}, {"captions": ["c"]}])
+    assert latents.sentences(tmp_path / "listed") == ["a", "b", "c"]

@@ -1,5 +1,7 @@
 """Words are found, or marked as unknown; padding and neighbours change nothing."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -115,3 +117,25 @@ def test_a_seed_gives_the_encoder() -> None:
         return CONFIG.build().words.weight
 
     assert torch.equal(build(1), build(1)) and not torch.equal(build(1), build(2))
+
+
+def test_words_of_sentences_are_added_once_behind_those_that_are_known() -> None:
+    taught = CONFIG.taught(["A heron, red!", "the heron"])
+    assert taught.vocabulary == ("a", "ball", "red", "rolls", "heron", "the")
+    assert CONFIG.taught(["a ball"]) == CONFIG
+
+
+def test_known_words_keep_their_vectors_and_new_ones_begin_anew(words: Words) -> None:
+    torch.manual_seed(1)
+    more = replace(CONFIG, vocabulary=("the", "red", "a", "ball", "rolls")).build()
+    fresh = more.words.weight.detach().clone()
+    more.load_state_dict(more.adopted(words.state_dict(), CONFIG.vocabulary))
+    sentence = ["a red ball"]
+    torch.testing.assert_close(more(sentence).tokens, words(sentence).tokens)
+    assert torch.equal(more.words.weight[more.ids["the"]], fresh[more.ids["the"]])
+    assert torch.equal(more.words.weight[:3], words.words.weight[:3])
+
+
+def test_weights_of_another_encoder_are_left_as_they_are(words: Words) -> None:
+    state = words.state_dict()
+    assert words.adopted(state, ("a", "ball")) is state and words.adopted({}, ("a",)) == {}

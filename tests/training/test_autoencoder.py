@@ -15,10 +15,11 @@ from kineograph.autoencoders.losses_adversarial import (
     Alternate,
     ReconstructionGANConfig,
 )
+from kineograph.checkpoints import files
 from kineograph.errors import ConfigError, NumericsError
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Opponent
-from kineograph.training.autoencoder import AutoencoderTrainer, quieter
+from kineograph.training.autoencoder import AutoencoderTrainer, quieter, train
 from kineograph.training.clips import length
 from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
@@ -77,6 +78,21 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not(
     second = trainer(recipe, run)
     assert (second.progress.stage, second.progress.step) == divmod(after - after % 2, 4)
     assert equal(second.train(), straight) and equal(second.model, whole.model)
+
+
+def test_a_run_begins_from_weights_that_are_given(
+    recipe: Recipe, weights: Path, tmp_path: Path
+) -> None:
+    short = with_steps(recipe, 1)
+    still = replace(short.autoencoder_stages[0].schedule, rate=1e-12)
+    short = replace(
+        short, autoencoder_stages=(replace(short.autoencoder_stages[0], schedule=still),)
+    )
+    run = Run(folder=tmp_path, seed=5, evaluate_every=99)
+    found = train(short, run, 1, lambda _: None, weights)
+    names = (found / "autoencoder.safetensors", weights / "autoencoder.safetensors")
+    one, other = (files.read(path) for path in names)
+    assert all(torch.allclose(one[name], other[name], atol=1e-3) for name in other)
 
 
 def test_a_finished_run_is_not_trained_again(recipe: Recipe, tmp_path: Path) -> None:

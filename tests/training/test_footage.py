@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from kineograph import recipes
+from kineograph.data.clip import Clip, Span
+from kineograph.data.layouts import parquet
 from kineograph.errors import ConfigError, DataError
 from kineograph.media.encode import write_video
 from kineograph.recipes.stages import Clips, Footage
@@ -55,6 +57,26 @@ def test_a_single_video_serves_for_both(tmp_path: Path) -> None:
         assert draw(clips(tmp_path), range(2), held_out=held_out).video.shape[0] == 2
 
 
+def test_of_a_few_videos_none_needs_to_be_held_out(folder: Path) -> None:
+    every = replace(clips(folder), held_out=0.0)
+    for held_out in (False, True):
+        greys = draw(every, range(12), held_out=held_out).video.mean(dim=(1, 2, 3, 4))
+        assert len({round(float(grey), 1) for grey in greys}) == 2
+
+
+def test_a_list_of_parts_of_videos_is_kept_to(tmp_path: Path) -> None:
+    ramp = torch.arange(24, dtype=torch.uint8).mul(10).view(24, 1, 1, 1).expand(24, 16, 16, 3)
+    write_video(tmp_path / "ramp.mp4", ramp.contiguous(), 8.0)
+    parts = [
+        Clip(source=str(tmp_path / "ramp.mp4"), span=Span(start=s, end=s + 0.75)) for s in (0, 2)
+    ]
+    parquet.write(parts, tmp_path / "clips.parquet")
+    listed = replace(clips(tmp_path / "clips.parquet"), held_out=0.0)
+    assert module.videos(listed) == 2 and module.videos(replace(listed, frames=6)) == 2
+    levels = (draw(listed, range(20)).video.amin(dim=(1, 2, 3, 4)) + 1) * 127.5
+    assert ((levels < 30) | (levels > 150)).all() and levels.min() < 30 and levels.max() > 150
+
+
 def test_clips_are_taken_at_the_rate_that_is_asked_for(tmp_path: Path) -> None:
     ramp = torch.arange(24, dtype=torch.uint8).mul(10).view(24, 1, 1, 1).expand(24, 16, 16, 3)
     write_video(tmp_path / "ramp.mp4", ramp.contiguous(), 8.0)
@@ -68,7 +90,7 @@ def test_folders_without_a_video_that_is_long_enough_are_refused(
 ) -> None:
     with pytest.raises(DataError, match=r"none of 4 videos has 12\.38 seconds"):
         draw(replace(clips(folder), frames=100), range(1))
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(DataError, match="no such file or folder"):
         draw(clips(tmp_path / "nothing"), range(1))
 
 
@@ -86,6 +108,6 @@ def test_the_videos_of_all_stages_are_named_at_once() -> None:
 
 def test_seeds_choose_among_the_videos(folder: Path) -> None:
     films = module._films(str(folder), 0.5)
-    assert len(films) == 2 and {path.name for path, _ in films} == {"a.mp4", "b.mp4"}
+    assert len(films) == 2 and {film.path.name for film in films} == {"a.mp4", "b.mp4"}
     chosen = {module._choose(films, seed)[0].name for seed in range(20)}
     assert chosen == {"a.mp4", "b.mp4"}

@@ -17,7 +17,9 @@ class Latents:
 
     model: Annotated[str, "recipe name (see `kineograph models`) or weights folder"] = "toybox"
     clips: Annotated[int, "how many clips"] = 128
-    videos: Annotated[Path | None, "folder with videos, instead of the recipe's own clips"] = None
+    data: Annotated[
+        Path | None, "a dataset (see `data check`), instead of the recipe's own clips"
+    ] = None
     seed: Annotated[int, "first clip"] = 800_000_000
     device: Annotated[str, "where to compute: auto, cpu, cuda, ..."] = "auto"
     format: Annotated[Literal["text", "json"], "json: for other programs"] = "text"
@@ -36,10 +38,8 @@ class Latents:
         shape = recipes.read(folder).cache
         clips = (
             shape
-            if self.videos is None
-            else Footage(
-                folder=str(self.videos), frames=shape.frames, size=shape.size, fps=shape.fps
-            )
+            if self.data is None
+            else Footage(folder=str(self.data), frames=shape.frames, size=shape.size, fps=shape.fps)
         )
         model = load_autoencoder(folder).to(choose(self.device).device)
         found = health.measure(model, clips, self.seed, self.clips)

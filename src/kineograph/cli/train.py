@@ -1,6 +1,6 @@
 """`kineograph train`: a recipe's denoiser, from nothing or going on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,12 +19,15 @@ class Train:
     data: Annotated[
         tuple[Path, ...], "a cache, see `kineograph cache`; several for clips of several shapes"
     ] = (Path("runs/latents"),)
-    start: Annotated[Path | None, "weights folder to begin from; an adapter needs it"] = None
+    start: Annotated[
+        str | None, "weights to begin from, a folder or a recipe's name; an adapter needs it"
+    ] = None
     text: Annotated[Path | None, "weights folder of a text encoder that is not trained"] = None
     out: Annotated[Path, "folder of the run: state, journal, and in the end weights"] = Path(
         "runs/denoiser"
     )
     overfit: Annotated[bool, "only see whether one batch can be learned; saves nothing"] = False
+    steps: Annotated[int | None, "steps in all; the stages share them as the recipe's do"] = None
     seed: Annotated[int, "initial weights, and the order of everything"] = 0
     processes: Annotated[int, "processes of one thread each"] = 2
     device: Annotated[str, "where to compute"] = "cpu"
@@ -43,7 +46,7 @@ class Train:
         from kineograph import recipes
         from kineograph.config import override
         from kineograph.training.launch import Sources, check, train
-        from kineograph.training.run import Run, recompute
+        from kineograph.training.run import Run, recompute, shortened
 
         run = Run(
             folder=self.out,
@@ -56,8 +59,11 @@ class Train:
             track=self.track,
         )
         recipe = override(recipes.get(self.model), *self.set)
+        if self.steps is not None:
+            recipe = replace(recipe, stages=shortened(recipe.stages, self.steps))
+        start = None if self.start is None else recipes.weights(self.start)
         sampler = Samples(self.sample, self.device, self.seed) if self.sample else None
-        sources = Sources(self.autoencoder, self.data, self.start, self.text, sampler)
+        sources = Sources(self.autoencoder, self.data, start, self.text, sampler)
         if self.overfit:
             check(recipe, sources, run, print)
         else:

@@ -1,6 +1,6 @@
 """`kineograph train-autoencoder`: a recipe's autoencoder, from nothing or going on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +17,11 @@ class TrainAutoencoder:
     out: Annotated[Path, "folder of the run: state, journal, and in the end weights"] = Path(
         "runs/autoencoder"
     )
-    videos: Annotated[Path | None, "folder with videos, for recipes that train on footage"] = None
+    data: Annotated[
+        Path | None, "a dataset (see `data check`), for recipes that train on footage"
+    ] = None
+    start: Annotated[str | None, "weights to begin from: a folder, or a recipe's name"] = None
+    steps: Annotated[int | None, "steps in all; the stages share them as the recipe's do"] = None
     lpips: Annotated[
         tuple[Path, ...], "files with the weights of LPIPS: VGG's and the heads, or both in one"
     ] = ()
@@ -35,11 +39,15 @@ class TrainAutoencoder:
         from kineograph.config import override
         from kineograph.training.autoencoder import train
         from kineograph.training.clips import on_videos
-        from kineograph.training.run import Run
+        from kineograph.training.run import Run, shortened
 
         recipe = override(recipes.get(self.model), *self.set)
-        if self.videos is not None:
-            recipe = on_videos(recipe, self.videos)
+        if self.data is not None:
+            recipe = on_videos(recipe, self.data)
+        if self.steps is not None:
+            stages = shortened(recipe.autoencoder_stages, self.steps)
+            recipe = replace(recipe, autoencoder_stages=stages)
+        start = None if self.start is None else recipes.weights(self.start)
         run = Run(
             folder=self.out,
             seed=self.seed,
@@ -47,4 +55,4 @@ class TrainAutoencoder:
             device=self.device,
             lpips=self.lpips,
         )
-        print(train(recipe, run, self.processes, print))
+        print(train(recipe, run, self.processes, print, start))

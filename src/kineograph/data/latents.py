@@ -156,17 +156,39 @@ def read(folder: Path, digest: str) -> Latents:
     return _joined(shards, [record for shard in shards for record in shard.records])
 
 
+def sentences(folder: Path) -> list[str]:
+    """What is said about the clips of a user's cache; nothing about rendered scenes.
+
+    Raises:
+        DataError: no cache, or a damaged one.
+    """
+    if description(folder).get("layout") != LISTED:
+        return []
+    path = folder / LISTING
+    try:
+        return [str(text) for record in _records(path) for text in record["captions"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _incomplete(path, error) from error
+
+
+def _records(path: Path) -> list[Mapping[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _incomplete(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path}: no complete listing: {error}; let `kineograph cache` complete the cache"
+    )
+
+
 def _listed(folder: Path) -> Latents:
     """The clips that the listing names, in its order, with its records."""
     path = folder / LISTING
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        records = [json.loads(line) for line in lines]
+        records = _records(path)
         shards = [_read_shard(clip_path(folder, record[KEY])) for record in records]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path}: no complete listing: {error}; let `kineograph cache` complete the cache"
-        ) from error
+        raise _incomplete(path, error) from error
     if not shards:
         raise DataError(f"{folder}: the cache holds no clips yet")
     return _joined(shards, records)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "toybox",
+    "own-videos",
     "open-sora-1.2",
     "open-sora-plan-1.3",
     "open-sora-2-dc-ae",
@@ -45,10 +46,12 @@ def get(name: str) -> "Recipe":
     from kineograph.recipes.open_sora_1_2 import OPEN_SORA_1_2
     from kineograph.recipes.open_sora_2 import OPEN_SORA_2_DC_AE
     from kineograph.recipes.open_sora_plan_1_3 import OPEN_SORA_PLAN_1_3
+    from kineograph.recipes.own_videos import OWN_VIDEOS
     from kineograph.recipes.toybox import TOYBOX
 
     every = (
         TOYBOX,
+        OWN_VIDEOS,
         OPEN_SORA_1_2,
         OPEN_SORA_PLAN_1_3,
         OPEN_SORA_2_DC_AE,

@@ -35,9 +35,11 @@ class Clips:
 
 @dataclass(frozen=True, kw_only=True)
 class Footage:
-    """Clips of videos in a folder, each video as likely.
+    """Clips of the videos of a dataset, each video as likely.
 
-    folder: with videos, at any depth; frames, size (pixels, square) and fps: the clips' shape.
+    folder: with videos at any depth, or a dataset in another layout (see `data check`); frames,
+    size (pixels, square) and fps: the clips' shape. held_out: share of the videos that are never
+    trained on, at least one of two or more; 0: none, what is trained on is measured.
     """
 
     kind: Literal["footage"] = "footage"
@@ -45,6 +47,7 @@ class Footage:
     frames: int = 17
     size: int = 256
     fps: float = 24.0
+    held_out: float = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)

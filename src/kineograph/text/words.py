@@ -7,8 +7,8 @@ Letters: B prompts, L words, D width.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -38,6 +38,11 @@ class WordsConfig:
     def build(self) -> "Words":
         """The encoder, with fresh weights."""
         return Words(self)
+
+    def taught(self, sentences: Iterable[str]) -> "WordsConfig":
+        """The same with the words of sentences that it does not know yet, behind its own."""
+        new = {word for one in sentences for word in Words.split(one)} - set(self.vocabulary)
+        return replace(self, vocabulary=(*self.vocabulary, *sorted(new)))
 
 
 class Words(nn.Module):
@@ -75,6 +80,29 @@ class Words(nn.Module):
     def unknown(self, prompt: str) -> tuple[str, ...]:
         """The words of a prompt that were never seen in training."""
         return tuple(word for word in self.split(prompt) if word not in self.ids)
+
+    def adopted(
+        self, weights: Mapping[str, Tensor], vocabulary: Sequence[str]
+    ) -> Mapping[str, Tensor]:
+        """The weights of an encoder that knows other words, for this one.
+
+        Words that both know keep their vectors, and so do the special tokens; the others have
+        this encoder's own. Weights that are no such encoder's are given back as they are.
+
+        Args:
+            weights: by name; `words.weight` has a row for each of its words.
+            vocabulary: its words, in order.
+        """
+        given = weights.get("words.weight")
+        own = self.words.weight.detach()
+        if given is None or given.shape != (SPECIAL + len(vocabulary), own.shape[1]):
+            return weights
+        table = own.to(given.dtype, copy=True)
+        table[:SPECIAL] = given[:SPECIAL]
+        for row, word in enumerate(vocabulary, start=SPECIAL):
+            if word in self.ids:
+                table[self.ids[word]] = given[row]
+        return {**weights, "words.weight": table}
 
     def tokenise(self, prompts: Sequence[str]) -> tuple[Tensor, tuple[str, ...]]:
         """Prompts to ids (B, 1 + length), and for each prompt what was cut off its end."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from kineograph.autoencoders import losses
 from kineograph.autoencoders.losses_criterion import Criterion
 from kineograph.autoencoders.losses_terms import Comparison, Networks
+from kineograph.checkpoints import files, parts
 from kineograph.checkpoints.public.perceptual import read_lpips
 from kineograph.config import to_data
 from kineograph.errors import ConfigError, NumericsError
@@ -225,20 +226,32 @@ def held_out_error(model: Coder, batch: Batch) -> dict[str, float]:
     return {"psnr": psnr[0], "psnr_on_object": psnr[1]} if batch.scenes else {"psnr": psnr[0]}
 
 
-def train(recipe: Recipe, run: Run, processes: int, say: Say) -> Path:
-    """Train a recipe's autoencoder from nothing, or go on where the run's state stands.
+def train(recipe: Recipe, run: Run, processes: int, say: Say, start: Path | None = None) -> Path:
+    """Train a recipe's autoencoder, or go on where the run's state stands.
+
+    Args:
+        recipe: its stages are run.
+        run: where the state and, in the end, the weights folder go.
+        processes: how many train side by side.
+        say: takes lines of progress.
+        start: weights folder whose autoencoder it begins from; None: from nothing.
 
     Returns:
         The weights folder: the averaged autoencoder, and the recipe with the statistics
         of its latents filled in.
+
+    Raises:
+        CheckpointError: the weights to begin with are missing, or do not fit.
     """
-    replicas.run(_work, processes, recipe, run, say)
+    replicas.run(_work, processes, recipe, run, say, start)
     return run.folder / "weights"
 
 
-def _work(place: replicas.Replicas, recipe: Recipe, run: Run, say: Say) -> None:
+def _work(place: replicas.Replicas, recipe: Recipe, run: Run, say: Say, start: Path | None) -> None:
     torch.manual_seed(run.seed)
     model = recipe.autoencoder.build()
+    if start is not None:
+        files.load_into(model, files.read(parts.find(start, "autoencoder")))
     stages = recipe.autoencoder_stages
     lpips = read_lpips(run.lpips) if run.lpips else None
     trainer = AutoencoderTrainer(model, stages, run, place, say, Networks(lpips=lpips))

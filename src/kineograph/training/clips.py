@@ -46,7 +46,7 @@ def length(stage: AutoencoderStage, seed: str) -> int:
 
 
 def on_videos(recipe: Recipe, folder: Path) -> Recipe:
-    """The recipe with all stages of its autoencoder that train on footage pointed to a folder.
+    """The recipe with all stages of its autoencoder that train on footage pointed to a dataset.
 
     Raises:
         ConfigError: no stage does.

@@ -12,9 +12,11 @@ from torch import Tensor
 from kineograph.recipes.stages import Clips, Footage
 from kineograph.training.clips import draw
 from kineograph.training.coders import Coder
+from kineograph.training.footage import videos
 from kineograph.types import Posterior, Statistics
 
 CLIPS = 128
+MOMENTS = 8  # of one video; more of the same say nothing new
 ACTIVE = 0.01  # Burda et al., 1509.00519, section 5.1: variance of the mean, N(0, 1) before
 DEAD = 1e-4  # of the strongest channel, where there is no variance to compare with
 
@@ -135,7 +137,9 @@ def _strongest(covariance: Tensor) -> tuple[float, tuple[int, int]]:
 
 
 def measure(model: Coder, clips: Clips | Footage, seed: int, count: int = CLIPS) -> Health:
-    """Look at the modes of the latents of `count` clips from `seed` on."""
+    """Look at the modes of the latents of `count` clips from `seed` on; of few videos, at fewer."""
+    if isinstance(clips, Footage):
+        count = min(count, MOMENTS * videos(clips))
     device = str(model.last_layer.device)
     batches = (range(seed + i, seed + min(i + 8, count)) for i in range(0, count, 8))
     with torch.inference_mode():

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from kineograph import recipes
 from kineograph.checkpoints import files, parts
+from kineograph.data.latents import sentences
 from kineograph.errors import ConfigError
 from kineograph.recipes.recipe import Recipe
+from kineograph.text.words import Words, WordsConfig
 from kineograph.training import adapters, replicas
 from kineograph.training.denoiser import DenoiserTrainer, Material, Shown
 from kineograph.training.journal import Say
@@ -17,6 +19,9 @@ from kineograph.training.overfit import overfit
 from kineograph.training.run import Run
 from kineograph.training.samples import read
 from kineograph.training.weights import digest, save_part, save_recipe
+
+SHOWN = 12  # new words in a message
+BASE = "base"
 
 Sampler = Callable[[Path], Sequence[Shown]]
 """A weights folder -> videos made with it; it must be picklable."""
@@ -51,7 +56,7 @@ def train(recipe: Recipe, sources: Sources, run: Run, processes: int, say: Say) 
     Returns:
         The weights folder with all parts; of an adapter, its file.
     """
-    replicas.run(_work, processes, _resolved(recipe, sources), sources, run, say)
+    replicas.run(_work, processes, _resolved(recipe, sources, say), sources, run, say)
     return run.folder / ("weights" if recipe.adapter is None else adapters.FILE)
 
 
@@ -61,16 +66,37 @@ def check(recipe: Recipe, sources: Sources, run: Run, say: Say) -> None:
     Raises:
         NumericsError: it cannot.
     """
-    recipe = _resolved(recipe, sources)
+    recipe = _resolved(recipe, sources, say)
     overfit(recipe, _material(recipe, sources, run), run, say)
 
 
-def _resolved(recipe: Recipe, sources: Sources) -> Recipe:
+def _resolved(recipe: Recipe, sources: Sources, say: Say) -> Recipe:
+    """The recipe with the autoencoder of the sources, and with all their words."""
     if not recipe.stages:
         raise ConfigError(
             f"recipe {recipe.name!r} says no stages: expected at least one, see --set stages=[...]"
         )
-    return replace(recipe, autoencoder=recipes.read(sources.autoencoder).autoencoder)
+    return replace(
+        recipe,
+        autoencoder=recipes.read(sources.autoencoder).autoencoder,
+        text=_taught(recipe.text, sources, say)
+        if isinstance(recipe.text, WordsConfig)
+        else recipe.text,
+    )
+
+
+def _taught(text: WordsConfig, sources: Sources, say: Say) -> WordsConfig:
+    """A vocabulary with the words that training begins with, and those of the captions."""
+    before = None if sources.start is None else recipes.read(sources.start).text
+    begun = text.taught(before.vocabulary) if isinstance(before, WordsConfig) else text
+    captions = [one for cache in sources.caches for one in sentences(cache)]
+    found = begun.taught(captions)
+    if new := found.vocabulary[len(begun.vocabulary) :]:
+        shown = ", ".join(new[:SHOWN]) + (", ..." if len(new) > SHOWN else "")
+        say(f"{len(new)} words of the captions are new: {shown}")
+    if long := sum(len(Words.split(one)) > text.length for one in captions):
+        say(f"{long} captions have more than {text.length} words; what follows those is not read")
+    return found
 
 
 def _material(recipe: Recipe, sources: Sources, run: Run) -> Material:
@@ -91,21 +117,41 @@ def _work(place: replicas.Replicas, recipe: Recipe, sources: Sources, run: Run, 
     if place.first and recipe.adapter is not None and sources.start is not None:
         found = adapters.changes(learner.denoiser, recipe.adapter)
         adapters.save(run.folder / adapters.FILE, found, recipe, digest(sources.start, "denoiser"))
+        _save_base(run.folder / BASE, recipe, learner, sources)
     elif place.first:
         save(run.folder / "weights", recipe, learner, sources)
 
 
 def save(folder: Path, recipe: Recipe, learner: Learner, sources: Sources) -> None:
     """Write a weights folder: what has learned, and what has not from where it came."""
-    save_recipe(folder, recipe)
     save_part(folder, "denoiser", learner.denoiser)
-    kept = {"autoencoder": sources.autoencoder}
+    _save_rest(folder, recipe, learner, sources)
+
+
+def _save_base(folder: Path, recipe: Recipe, learner: Learner, sources: Sources) -> None:
+    """Write the model that an adapter belongs to, where the start alone is another one.
+
+    The latents may come from another autoencoder, and the captions may have new words.
+    """
+    assert sources.start is not None
+    before = recipes.read(sources.start)
+    if (before.autoencoder, before.text) == (recipe.autoencoder, recipe.text):
+        return
+    _copy(folder, "denoiser", sources.start)
+    _save_rest(folder, replace(recipe, adapter=None), learner, sources)
+
+
+def _save_rest(folder: Path, recipe: Recipe, learner: Learner, sources: Sources) -> None:
+    save_recipe(folder, recipe)
+    _copy(folder, "autoencoder", sources.autoencoder)
     if learner.text is not None:
         save_part(folder, "text", learner.text)
     elif sources.text is not None:
-        kept["text"] = sources.text
-    for part, place in kept.items():
-        parts.write(folder, part, files.read(parts.find(place, part)))
+        _copy(folder, "text", sources.text)
+
+
+def _copy(folder: Path, part: str, source: Path) -> None:
+    parts.write(folder, part, files.read(parts.find(source, part)))
 
 
 def _show(recipe: Recipe, sources: Sources, run: Run, learner: Learner) -> Sequence[Shown]:

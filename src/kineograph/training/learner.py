@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from kineograph import recipes
 from kineograph.checkpoints import files, parts
 from kineograph.conditioning.dropout import replaced
 from kineograph.denoisers import stiv_parents
@@ -19,7 +20,7 @@ from kineograph.recipes.stages import Same, Smaller
 from kineograph.text.clip import CLIP
 from kineograph.text.pair import T5WithCLIP
 from kineograph.text.t5 import T5
-from kineograph.text.words import Words
+from kineograph.text.words import Words, WordsConfig
 from kineograph.types import TextEmbedding
 
 Encoder = Words | T5 | CLIP | T5WithCLIP
@@ -42,13 +43,16 @@ class Learner(nn.Module):
         return ("denoiser",) if self.text is None else ("text", "denoiser")
 
     def begin_from(self, folder: Path) -> None:
-        """Take the parts' weights from a folder.
+        """Take the parts' weights from a folder; words that are new there begin anew.
 
         Raises:
             CheckpointError: they are missing, or do not fit.
         """
         for name in self.parts:
-            files.load_into(self.get_submodule(name), _weights(folder, name))
+            weights = _weights(folder, name)
+            if isinstance(self.text, Words) and name == "text":
+                weights = self.text.adopted(weights, words_of(folder))
+            files.load_into(self.get_submodule(name), weights)
 
     def inherit(self, parents: Same | Smaller) -> None:
         """Take a stage's first weights from its parents.
@@ -67,6 +71,14 @@ class Learner(nn.Module):
             )
         time = None if parents.time is None else _weights(Path(parents.time), "denoiser")
         stiv_parents.inherit(self.denoiser, _weights(Path(parents.space), "denoiser"), time)
+
+
+def words_of(folder: Path) -> tuple[str, ...]:
+    """The words that the text encoder of a weights folder knows; none where it does not say."""
+    if not (folder / recipes.FILE).exists():
+        return ()
+    text = recipes.read(folder).text
+    return text.vocabulary if isinstance(text, WordsConfig) else ()
 
 
 def _weights(folder: Path, part: str) -> Mapping[str, Tensor]:

@@ -1,7 +1,8 @@
 """Where a run lives, and its random numbers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -13,7 +14,10 @@ from kineograph.parallel.recompute import (
     Nothing,
     Recompute,
 )
+from kineograph.recipes.stages import AutoencoderStage, Stage
 from kineograph.types import Draws
+
+StageT = TypeVar("StageT", Stage, AutoencoderStage)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,25 @@ def generator_draws(seed: int) -> Draws:
     """Normal numbers from one seed, in the order in which they are asked for."""
     generator = torch.Generator().manual_seed(seed)
     return lambda shape: torch.randn(shape, generator=generator)
+
+
+def shortened(stages: tuple[StageT, ...], steps: int) -> tuple[StageT, ...]:
+    """Stages that take so many steps together, each the same share of them as before.
+
+    Raises:
+        ConfigError: there are fewer steps than stages.
+    """
+    if steps < len(stages):
+        raise ConfigError(f"{steps} steps: expected at least {len(stages)}, one for each stage")
+    whole = sum(stage.schedule.steps for stage in stages)
+    found, before, done = [], 0, 0
+    for number, stage in enumerate(stages, start=1):
+        before += stage.schedule.steps
+        left = steps - (len(stages) - number)  # each of those that follow needs one
+        until = min(max(done + 1, round(steps * before / whole)), left)
+        found.append(replace(stage, schedule=replace(stage.schedule, steps=until - done)))
+        done = until
+    return tuple(found)
 
 
 def recompute(text: str) -> Recompute:
