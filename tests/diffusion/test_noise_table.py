@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from kineograph.diffusion.noise_table import Leading, NoiseTable, Stratified, Trailing
+from kineograph.diffusion.noise_table import Leading, NoiseTable, Squares, Stratified, Trailing
 from kineograph.diffusion.prediction import V, Velocity
 from kineograph.diffusion.samplers import Ancestral, Euler
 from kineograph.diffusion.times import Even
@@ -129,3 +129,16 @@ def test_processes_share_the_entries():
     for share, time in enumerate(times):
         assert bool((time > share / 4).all())
         assert bool((time <= (share + 1) / 4).all())
+
+
+def test_roots_of_betas_may_grow_evenly():
+    table = NoiseTable(first=0.00085, last=0.012, growth=Squares(), terminal=True)
+    betas = table.betas()
+    torch.testing.assert_close(
+        betas[[0, 500, 999]],
+        torch.tensor([0.00085, 0.0048149, 0.012], dtype=torch.float64),
+        rtol=1e-3,
+        atol=0,
+    )
+    even = betas.sqrt().diff()
+    torch.testing.assert_close(even, even.mean().expand(999), rtol=0.1, atol=0)

@@ -8,7 +8,7 @@ from kineograph.diffusion.noise_table import NoiseTable, Stratified
 from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.prediction import V
 from kineograph.diffusion.process import Process
-from kineograph.diffusion.weighting import Alike, MinSNR
+from kineograph.diffusion.weighting import Alike, MinSNR, MinSNRNoise
 from kineograph.types import Condition, TextEmbedding, replayed
 
 
@@ -42,3 +42,10 @@ def test_the_objective_multiplies_each_sample_by_its_weight(entry):
 
     weight = MinSNR()(path.at(torch.tensor((entry + 1) / 1000)))
     torch.testing.assert_close(loss(MinSNR()), loss(Alike()) * weight, rtol=1e-4, atol=1e-6)
+
+
+def test_min_snr_for_noise_is_one_until_the_limit_and_falls_beyond():
+    c = NoiseTable().at(torch.tensor([0.0, 0.001, 0.5, 1.0]))
+    snr = (c.alpha / c.sigma).square()
+    found = MinSNRNoise(limit=5.0)(c)
+    torch.testing.assert_close(found, torch.tensor([0.0, 5.0 / snr[1], 1.0, 1.0]))

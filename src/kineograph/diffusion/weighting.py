@@ -36,4 +36,18 @@ class MinSNR:
         return torch.minimum(signal, self.limit * noise) / (signal + noise)
 
 
-Weighting: TypeAlias = Alike | MinSNR
+@dataclass(frozen=True, kw_only=True)
+class MinSNRNoise:
+    """min(SNR, limit) / SNR, for the prediction of noise (the same paper and section)."""
+
+    kind: Literal["min_snr_noise"] = "min_snr_noise"
+    limit: float = 5.0
+
+    def __call__(self, c: Coefficients) -> Tensor:
+        """Weights in the shape of the coefficients."""
+        signal, noise = c.alpha.square(), c.sigma.square()
+        share = self.limit * noise / torch.where(signal > 0, signal, 1.0)
+        return torch.where(signal > 0, share, torch.inf).clamp_max(1.0)
+
+
+Weighting: TypeAlias = Alike | MinSNR | MinSNRNoise

@@ -8,13 +8,21 @@ import torch
 from torch import Tensor
 
 from kineograph.conditioning.masked_video import MaskedVideo
-from kineograph.diffusion.noise_table import Leading, NoiseTable, Stratified, Trailing
+from kineograph.diffusion.noise_table import (
+    Leading,
+    NoiseTable,
+    Squares,
+    Straight,
+    Stratified,
+    Trailing,
+)
 from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.prediction import Data, Noise, V
 from kineograph.diffusion.process import Process
 from kineograph.diffusion.samplers import Ancestral, Euler, Look
 from kineograph.diffusion.times import Schedule
-from kineograph.diffusion.weighting import Alike, MinSNR, Weighting
+from kineograph.diffusion.weighting import Alike, MinSNR, MinSNRNoise, Weighting
+from kineograph.errors import CheckpointError, nearest
 from kineograph.proof.vector import Results, Vector
 from kineograph.types import (
     Condition,
@@ -32,6 +40,8 @@ from kineograph.types import (
 NO_GRID = Grid(1, 1, 1)
 DDIM = "DDIM"  # the other rule is called EulerAncestralDiscrete
 LEAST = 2.0**-24  # alpha^2 that the reference's sampler leaves where there is no signal
+GROWTHS: Mapping[str, Straight | Squares] = {"linear": Straight(), "scaled_linear": Squares()}
+SPACINGS: Mapping[str, type[Trailing] | type[Leading]] = {"trailing": Trailing, "leading": Leading}
 PREDICTIONS: Mapping[str, V | Noise | Data] = {
     "v_prediction": V(),
     "epsilon": Noise(),
@@ -41,7 +51,11 @@ PREDICTIONS: Mapping[str, V | Noise | Data] = {
 
 def table(config: Mapping[str, Any], *, terminal: bool, least: float = 0.0) -> NoiseTable:
     """The noise table that a reference's scheduler describes."""
+    growth = config.get("beta_schedule", "linear")
+    if growth not in GROWTHS:
+        raise CheckpointError(f"beta_schedule = {growth!r}{nearest(growth, GROWTHS)}")
     return NoiseTable(
+        growth=GROWTHS[growth],
         steps=config.get("num_train_timesteps", 1000),
         first=config.get("beta_start", 1e-4),
         last=config.get("beta_end", 0.02),
@@ -87,7 +101,7 @@ def training(vector: Vector) -> Results:
         path = table(vector.config, terminal=terminal)
         time = ((given["timesteps"].double() + 1) / path.steps).view(-1, 1, 1, 1, 1)
         c = path.at(time)
-        limited = MinSNR(limit=vector.config.get("gamma", 5.0))
+        limited = _limited(vector.config)
         found = {
             "alphas_cumprod": path.signal(),
             "betas": path.betas(),
@@ -103,6 +117,12 @@ def training(vector: Vector) -> Results:
                 found[f"loss_{masked}_{rule}"] = _loss(vector, path, weighting, valid)
         outputs |= {f"{case}/{name}": value for name, value in found.items()}
     return Results(outputs)
+
+
+def _limited(config: Mapping[str, Any]) -> MinSNR | MinSNRNoise:
+    """The weights of the loss that belong to what is predicted."""
+    noise = isinstance(prediction(config), Noise)
+    return (MinSNRNoise if noise else MinSNR)(limit=config.get("gamma", 5.0))
 
 
 def _loss(vector: Vector, path: NoiseTable, weighting: Weighting, valid: Tensor | None) -> Tensor:
@@ -144,8 +164,10 @@ def inference(vector: Vector) -> Results:
 def times(config: Mapping[str, Any], count: int) -> Tensor:
     """Falling times (count + 1,) in float64, of which the reference's entries are exact."""
     steps = int(config.get("num_train_timesteps", 1000))
-    trailing = config.get("timestep_spacing") == "trailing"
-    schedule: Schedule = Trailing(table=steps) if trailing else Leading(table=steps)
+    spacing = config.get("timestep_spacing", "leading")
+    if spacing not in SPACINGS:
+        raise CheckpointError(f"timestep_spacing = {spacing!r}{nearest(spacing, SPACINGS)}")
+    schedule: Schedule = SPACINGS[spacing](table=steps)
     return (schedule(count, NO_GRID).double() * steps).round() / steps
 
 
