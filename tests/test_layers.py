@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "diffusion": {"types", "errors"},
     "conditioning": {"types", "media", "errors"},
     "data": {"media", "types", "config", "errors"},
-    "optimisers": {"types", "errors"},
+    "optimisers": {"nn", "types", "errors"},
     "curation": {"data", "media", "nn", "errors"},
     "checkpoints": {"types", "errors"},
     "checkpoints.public": {"checkpoints", "nn", "types", "errors"} | MODELS,

@@ -18,6 +18,7 @@ from kineograph.conditioning.frame_masks import (
     Tail,
     UpTo,
     Weighted,
+    led,
 )
 from kineograph.types import seeded
 
@@ -107,3 +108,15 @@ def test_half_of_the_samples_may_know_their_frames_softly():
     assert 0.45 < float((strength == 1).float().mean()) < 0.55
     assert 0.4 <= float(strength.min()) < 0.42
     assert known.latents[:, 0, 0].unique().tolist() == [7.0]  # as HeldFrames mixes them itself
+
+
+def test_a_window_knows_its_first_frames_whatever_else_is_given():
+    latents = torch.full((3, 2, 4, 1, 1), 7.0)
+    soft = FrameMasks(patterns=(Weighted(pattern=Tail(), probability=1.0),), noisiest=0.6)
+    known = soft(latents, seeded(range(3)))
+    found = led(known, latents, [0, 1, 3])
+    assert found.strength[1:, 0, :3, 0, 0].tolist() == [[1, 0, 0], [1, 1, 1]]
+    assert torch.equal(found.strength[:, :, 3], known.strength[:, :, 3])
+    assert torch.equal(found.strength[0], known.strength[0])
+    assert torch.equal(found.latents, latents * (found.strength > 0))
+    assert led(known, latents, []) is known

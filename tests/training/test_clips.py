@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from kineograph.errors import ConfigError
 from kineograph.recipes.stages import Clips
 from kineograph.toybox.render import Rendered
 from kineograph.toybox.world import combination_held_out, sample_scene
@@ -67,7 +66,17 @@ def test_clips_lie_inside_their_scenes_time(frames: int, asked: list[Tensor]) ->
     assert (len(begins) > 5) == (frames in (5, 9)), "short clips begin anywhere, others at 0"
 
 
-@pytest.mark.parametrize(("frames", "fps"), [(33, 8.0), (10, 4.0)])
-def test_clips_longer_than_their_scenes_are_refused(frames: int, fps: float) -> None:
-    with pytest.raises(ConfigError, match="at most"):
-        draw(Clips(frames=frames, fps=fps, size=16), range(1))
+def test_in_a_clip_that_outlasts_its_scene_what_has_an_end_goes_back_and_forth(
+    asked: list[Tensor],
+) -> None:
+    scenes = draw(replace(SMALL, frames=41), range(40)).scenes
+    ways = {scene.toys[0].motion: times for scene, times in zip(scenes, asked, strict=True)}
+    on = torch.arange(41) / 8
+    there = torch.cat([on[:17], on[:16].flip(0), on[1:9]])
+    assert torch.equal(ways["bounce"], on) and torch.equal(ways["still"], on)
+    assert torch.allclose(ways["left"], there) and torch.allclose(ways["away"], there)
+
+
+def test_a_long_clip_begins_as_the_short_one_of_its_seed() -> None:
+    short, long = (draw(replace(SMALL, frames=frames, fps=4.0), range(2)) for frames in (9, 12))
+    assert torch.equal(long.video[:, :, :9], short.video)

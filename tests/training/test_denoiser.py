@@ -29,7 +29,7 @@ from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.process import Process
 from kineograph.errors import ConfigError, NumericsError
 from kineograph.recipes.recipe import Recipe
-from kineograph.recipes.stages import Stage
+from kineograph.recipes.stages import Stage, Windows
 from kineograph.toybox.captions import attributes, parse
 from kineograph.toybox.scene import to_json
 from kineograph.toybox.world import sample_scene
@@ -235,6 +235,32 @@ def test_a_stage_may_draw_what_is_given_in_every_pattern(
     trainer(one, stored, Run(folder=tmp_path)).train()
     ((latents, condition),) = watch.seen
     assert condition.known is not None and 0 < condition.known.strength.mean() < 1
+    assert torch.equal(condition.known.latents, latents * condition.known.strength)
+
+
+def test_a_window_from_the_middle_lies_later_and_knows_how_it_begins(
+    recipe: Recipe, stored: Latents, tmp_path: Path
+) -> None:
+    longer = replace(
+        stored,
+        latents=torch.cat([stored.latents] * 2, 2),
+        focus=torch.cat([stored.focus] * 2, 2),
+    )
+    watch = Watched()
+    stage = replace(
+        recipe.stages[1], latent_frames=3, windows=Windows(known=2), given=FrameMasks(patterns=())
+    )
+    one = only(replace(recipe, objective=watch), stage, steps=1, batch=64)
+    one = replace(one, cache=replace(one.cache, frames=13))
+    trainer(one, longer, Run(folder=tmp_path)).train()
+    ((latents, condition),) = watch.seen
+    assert condition.known is not None and condition.layout.when is not None
+    later = condition.layout.when[:, 0] == 1
+    assert 10 < later.sum() < 54
+    assert condition.layout.when[later].unique(dim=0).tolist() == [[1, 5, 9]]
+    assert condition.layout.when[~later].unique(dim=0).tolist() == [[0, 1, 5]]
+    counts = condition.known.strength[:, 0, :, 0, 0].sum(1)
+    assert set(counts[later].tolist()) == {1, 2} and set(counts[~later].tolist()) == {0}
     assert torch.equal(condition.known.latents, latents * condition.known.strength)
 
 

@@ -76,12 +76,12 @@ def test_muon_gets_the_matrices_whose_names_match_and_nothing_else() -> None:
         for group in part.param_groups
         for parameter in group["params"]
     }
-    turned = {name for name, parameter in named.items() if kinds[id(parameter)] is torch.optim.Muon}
+    turned = {name for name, one in named.items() if issubclass(kinds[id(one)], torch.optim.Muon)}
     assert turned == {
         "blocks.0.0.weight",
         "blocks.1.0.weight",
     }  # no bias, no norm's weight, no matrix outside
-    assert set(kinds.values()) == {torch.optim.AdamW, torch.optim.Muon} and len(kinds) == len(named)
+    assert kinds.keys() == {id(one) for one in named.values()}
 
 
 def test_all_rates_follow_the_schedule() -> None:

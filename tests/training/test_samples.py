@@ -10,9 +10,9 @@ from kineograph.data.latents import Latents
 from kineograph.data.min_max import MinMaxSizes
 from kineograph.data.token_plans import LegalLength, MinMaxTokens
 from kineograph.errors import ConfigError, DataError
-from kineograph.recipes.stages import Bound, Schedule, Stage, Subset
+from kineograph.recipes.stages import Bound, Schedule, Stage, Subset, Windows
 from kineograph.training.replicas import Replicas
-from kineograph.training.samples import Cached, Samples
+from kineograph.training.samples import Cached, Cut, Samples
 from kineograph.training.source import Anyhow, Bucketed
 
 SCHEDULE = Schedule(steps=10, batch=3, rate=1e-3)
@@ -51,6 +51,32 @@ def test_rows_count_through_all_caches_and_are_cut_to_frames():
     assert samples.take([0], 9).shape == "1x32x32" and samples.take([8], 9).shape == "17x32x32"
     assert samples.name(8) == "row 8 (8.mp4)"
     assert [record["source"] for record in taken.records] == ["9.mp4", "14.mp4"]
+
+
+def test_clips_are_cut_where_it_is_said_and_their_places_are_those_of_a_longer_video():
+    shape = (2, 1, 9, 2, 2)
+    clips = cached(2, 33)
+    number = torch.arange(9.0).view(1, 1, 9, 1, 1).expand(shape).bfloat16()
+    clips = replace(clips, clips=replace(clips.clips, latents=number))
+    taken = Samples([clips]).take([0, 1], 4, [Cut(), Cut(start=3, known=2)])
+    assert taken.latents[:, 0, :, 0, 0].tolist() == [[0, 1, 2, 3], [3, 4, 5, 6]]
+    assert taken.when is not None and taken.when.tolist() == [[0, 1, 5, 9], [1, 5, 9, 13]]
+    assert taken.focus.shape == (2, 1, 4, 2, 2)
+
+
+def test_a_stage_cuts_as_many_clips_as_it_says_and_knows_how_they_begin():
+    stage = replace(STAGE, latent_frames=5, windows=Windows(share=0.5, known=3))
+    source = Anyhow(Samples([cached(9, 33)]), stage)
+    found = [cut for seed in range(60) for cut in source.take(random.Random(seed)).cuts]
+    later = [cut for cut in found if cut.start]
+    assert 0.35 < len(later) / len(found) < 0.65
+    assert {cut.start for cut in later} == {1, 2, 3, 4} and {cut.known for cut in later} == {
+        1,
+        2,
+        3,
+    }
+    assert {cut.known for cut in found if not cut.start} == {0}
+    assert Anyhow(Samples([cached(9, 17)]), stage).take(random.Random(0)).when is None
 
 
 def test_what_is_held_out_is_in_no_stage():

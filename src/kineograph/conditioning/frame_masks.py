@@ -6,8 +6,8 @@ patterns, so that one model learns to begin, continue, connect and fill in.
 Letters: B samples, C channels, F x H x W latent cells.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeAlias
 
 import torch
@@ -260,3 +260,20 @@ class FrameMasks:
             if chosen < reached:
                 return weighted.pattern.given(frames, dice)
         return Nothing().given(frames, dice)
+
+
+def led(known: Known, latents: Tensor, counts: Sequence[int]) -> Known:
+    """Samples that also know their first latent frames, because a video goes on with them.
+
+    Args:
+        known: what is known of them anyway.
+        latents: clean, (B, C, F, H, W).
+        counts: how many first frames of each sample; empty: none of any.
+    """
+    if not any(counts):
+        return known
+    index = torch.arange(latents.shape[2], device=latents.device)
+    first = index < torch.tensor(counts, device=latents.device)[:, None]
+    where = first[:, None, :, None, None]
+    strength = torch.where(where, torch.ones_like(known.strength), known.strength)
+    return replace(known, latents=torch.where(where, latents, known.latents), strength=strength)

@@ -37,16 +37,15 @@ def windows(count: int, size: int) -> tuple[Window, ...]:
 
     Returns:
         Windows from first to last; those after the first begin with what is already there. A
-        model of one or two latent frames has no windows: everything is made at once.
+        model of one latent frame has no windows: everything is made at once.
     """
-    later = size - 1  # the first latent frame of a clip may be coded alone; no other one is
-    overlap = min(OVERLAP, later // 2)
+    overlap = min(OVERLAP, size // 2)
     if count <= size or not overlap:
         return (Window(0, count),)
     found = [Window(0, size)]
     while (reach := found[-1].stop) < count:
-        stop = min(reach - overlap + later, count)
-        found.append(Window(stop - later, stop))
+        stop = min(reach - overlap + size, count)
+        found.append(Window(stop - size, stop))
     return tuple(found)
 
 

@@ -12,6 +12,9 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from kineograph.nn.linear import bfloat16_units
+from kineograph.optimisers.muon import WideMuon
+
 Named: TypeAlias = Sequence[tuple[str, nn.Parameter]]
 """Parameters with their names."""
 
@@ -93,8 +96,10 @@ class Muon:
         turned = [one for one in named if self.turns(*one)]
         found = self.rest.build([one for one in named if not self.turns(*one)], rate)
         if turned:
+            slow = turned[0][1].device.type == "cpu" and not bfloat16_units()
+            kind = WideMuon if slow else torch.optim.Muon
             found.append(
-                torch.optim.Muon(
+                kind(
                     [parameter for _, parameter in turned],
                     lr=rate,
                     momentum=self.momentum,

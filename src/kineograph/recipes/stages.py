@@ -199,11 +199,28 @@ class Validation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Windows:
+    """Clips that last longer than a stage looks at are also cut out of their middle.
+
+    Such a cut goes on from what came before, as the windows of a long video do: its positions are
+    those of a video without a beginning, and it knows its first latent frames, whatever else is
+    given.
+
+    share: of the clips that are cut at a later latent frame, any one as likely; the others begin
+    with their clip. known: at most so many first latent frames are known, each number as likely.
+    """
+
+    share: float = 0.5
+    known: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stage:
     """One stage of `train`.
 
     latent_frames: how many latent frames of each cached clip are used at most (1: images only),
-    None: all; images: share of the steps in which only the first one is; buckets: how clips
+    None: all; windows: where clips are cut, None: at their beginning; images: share of the steps
+    in which only the first latent frame is used; buckets: how clips
     are brought to shapes and batches, None: clips of one cache, drawn at random, make a batch
     of `schedule.batch`; subset: which clips, None: all; validation: on which clips the loss is
     measured now and then.
@@ -218,6 +235,7 @@ class Stage:
 
     name: str
     latent_frames: int | None = None
+    windows: Windows | None = None
     images: float = 0.0
     buckets: BucketTable | MinMaxTokens | EqualTokenBatches | None = None
     subset: Subset | None = None

@@ -19,7 +19,6 @@ from kineograph.checkpoints import files, parts
 from kineograph.checkpoints.public.perceptual import read_lpips
 from kineograph.config import to_data
 from kineograph.errors import ConfigError, NumericsError
-from kineograph.nn.linear import bfloat16_units
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Clips, Footage
 from kineograph.training import health, replicas, trackers
@@ -29,7 +28,7 @@ from kineograph.training.coders import Coder
 from kineograph.training.journal import Journal, Say
 from kineograph.training.optim import Optimisers, unfreeze
 from kineograph.training.progress import Identity, Progress
-from kineograph.training.run import Run, generator_draws
+from kineograph.training.run import Run, generator_draws, halved
 from kineograph.training.weights import save_part, save_recipe
 from kineograph.types import Draws
 
@@ -109,8 +108,7 @@ class AutoencoderTrainer:
         video = batch.video.contiguous(memory_format=torch.channels_last_3d)
         # Without units for it bfloat16 is slow, and oneDNN's gradients of 3D convolutions that see
         # two frames are garbage there.
-        halved = self.run.bfloat16 and (self.run.kind != "cpu" or bfloat16_units())
-        with torch.autocast(self.run.kind, torch.bfloat16, enabled=halved):
+        with halved(self.run.device, self.run.bfloat16):
             found = self.model.train_forward(video, quieter(draws, stage.noise))
         weight = losses.pixel_weight(
             video, batch.mask, on_mask=stage.emphasis.mask, on_motion=stage.emphasis.motion

@@ -17,6 +17,7 @@ from kineograph.toybox.scene import to_json
 from kineograph.training.clips import draw
 from kineograph.training.journal import Say
 from kineograph.training.replicas import Replicas, run
+from kineograph.training.run import halved
 from kineograph.training.weights import digest, load_autoencoder
 from kineograph.types import Autoencoder
 
@@ -78,7 +79,7 @@ def encode(clips: Clips, autoencoder: Autoencoder, seeds: range, device: str = "
     latents, focus, records = [], [], []
     for start in range(0, len(seeds), TOGETHER):
         batch = draw(clips, seeds[start : start + TOGETHER], device=device)
-        with torch.inference_mode(), torch.autocast(torch.device(device).type, torch.bfloat16):
+        with torch.inference_mode(), halved(device):
             found = autoencoder.encode(batch.video)
         latents.append(found.to("cpu", torch.bfloat16))
         size = (found.shape[2], found.shape[3], found.shape[4])

@@ -24,6 +24,7 @@ from kineograph.errors import DataError
 from kineograph.media.resize import to_unit
 from kineograph.media.workers import Limits, each
 from kineograph.training.journal import Say
+from kineograph.training.run import halved
 from kineograph.types import Autoencoder
 
 
@@ -53,8 +54,7 @@ class Coding:
 
         Clips are encoded one by one, so that none depends on who was encoded with it.
         """
-        kind = torch.device(self.device).type
-        with torch.inference_mode(), torch.autocast(kind, torch.bfloat16):
+        with torch.inference_mode(), halved(self.device):
             return self.autoencoder.encode(video.to(self.device)).to("cpu", torch.bfloat16)
 
 

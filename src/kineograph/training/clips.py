@@ -20,6 +20,9 @@ from kineograph.toybox.scene import Scene
 from kineograph.toybox.world import sample_scene
 from kineograph.training.footage import clips_of
 
+ENDLESS = ("still", "bounce", "spin", "circle")
+"""Motions that have no end."""
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -70,7 +73,8 @@ def draw(
 ) -> Batch:
     """Render or read one clip for each seed.
 
-    A toybox clip shorter than its scene begins at a moment drawn from its seed.
+    A toybox clip shorter than its scene begins at a moment drawn from its seed; one that is
+    longer begins with it, and what comes to an end there goes back and forth.
 
     Args:
         clips: which world or folder, and the clips' shape.
@@ -79,7 +83,6 @@ def draw(
         device: where to render.
 
     Raises:
-        ConfigError: the clips last longer than their scenes.
         DataError: the folder has no video that is long enough.
     """
     if isinstance(clips, Footage):
@@ -89,13 +92,8 @@ def draw(
     pieces = []
     for scene, seed in zip(scenes, seeds, strict=True):
         spare = math.floor(scene.seconds * clips.fps + 1e-6) - (clips.frames - 1)
-        if spare < 0:
-            raise ConfigError(
-                f"{clips.frames} frames at {clips.fps:g} a second: expected at most "
-                f"{clips.frames + spare}, because a scene lasts {scene.seconds:g} seconds"
-            )
-        start = random.Random(seed).randint(0, spare) if clips.frames > 1 else 0
-        times = (start + torch.arange(clips.frames)) / clips.fps
+        start = random.Random(seed).randint(0, max(0, spare)) if clips.frames > 1 else 0
+        times = moments(scene, (start + torch.arange(clips.frames)) / clips.fps)
         pieces.append(render([scene], times, (clips.size, clips.size), device=device))
     video = torch.cat([piece.video for piece in pieces]).movedim(-1, 1)
     masks = torch.cat([piece.masks for piece in pieces])
@@ -104,3 +102,25 @@ def draw(
         mask=(masks > 0).float().unsqueeze(1),
         scenes=scenes,
     )
+
+
+def moments(scene: Scene, times: Tensor) -> Tensor:
+    """Which moments of a scene a clip shows that may outlast it.
+
+    Bounces, spins and circles go on for ever. What has an end is shown there and back again, so
+    that something moves at every time of a long clip and the toy stays in the picture.
+
+    Args:
+        scene: lasts `seconds`.
+        times: (T,) seconds since its beginning.
+
+    Returns:
+        (T,) seconds; the same ones inside the scene's time.
+    """
+    endless = scene.camera.move == "static" and all(
+        toy.motion in ENDLESS and toy.impact is None for toy in scene.toys
+    )
+    if endless:
+        return times
+    part = times % (2 * scene.seconds)
+    return torch.where(times <= scene.seconds, times, torch.minimum(part, 2 * scene.seconds - part))

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from kineograph.conditioning.facts import Facts
+from kineograph.conditioning.frame_masks import led
 from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.process import Process
 from kineograph.errors import ConfigError, NumericsError
@@ -31,7 +32,7 @@ from kineograph.training.learner import Encoder, Learner, read
 from kineograph.training.optim import Moved, Optimisers, unfreeze
 from kineograph.training.progress import Identity, Progress
 from kineograph.training.replicas import Replicas
-from kineograph.training.run import Run, generator_draws
+from kineograph.training.run import Run, generator_draws, halved
 from kineograph.training.samples import Cached, Samples, Taken
 from kineograph.training.source import Anyhow, Bucketed, Source
 from kineograph.training.validation import SEED, validate
@@ -250,12 +251,14 @@ class DenoiserTrainer:
     ) -> Loss:
         """The loss of a model on clips with captions; what is given is drawn first."""
         latents = taken.latents.to(self.run.device)
-        with torch.autocast(self.run.kind, torch.bfloat16, enabled=self.run.bfloat16):
+        known = [cut.known for cut in taken.cuts]
+        when = None if taken.when is None else taken.when.to(self.run.device)
+        with halved(self.run.device, self.run.bfloat16):
             condition = Condition(
                 text=read(self._text(model), captions),
-                known=self.stage.given(latents, draws),
+                known=led(self.stage.given(latents, draws), latents, known),
                 facts=taken.facts.tensors(len(latents), latents.device),
-                layout=aim.layout,
+                layout=replace(aim.layout, when=when),
             )
             return aim.objective(model.denoiser, self.process, latents, condition, draws, aim.focus)
 

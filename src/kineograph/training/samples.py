@@ -44,21 +44,41 @@ class Cached:
         share = (latent_frames - 1) / max(1, self.latent_frames - 1)
         return 1 + round(share * (self.frames - 1))
 
+    def places(self, latent_frames: int, start: int) -> list[int]:
+        """The pixel frame of each latent frame; a later start has no single first frame."""
+        first = [0] if start == 0 else []
+        later = [self.pixel_frames(count) for count in range(1, latent_frames + 1)]
+        return [*first, *later][:latent_frames]
+
     def covering(self, frames: int) -> int:
         """How many latent frames stand for the first pixel frames."""
         share = (frames - 1) / max(1, self.frames - 1)
         return 1 + round(share * (self.latent_frames - 1))
 
 
+@dataclass(frozen=True)
+class Cut:
+    """Where a sample is cut out of its clip: the first latent frame, and how many are known."""
+
+    start: int = 0
+    known: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Taken:
-    """Some clips: latents (B, C, F, H, W), focus (B, 1, F, H, W) in [0, 1], what is known."""
+    """Some clips: latents (B, C, F, H, W), focus (B, 1, F, H, W) in [0, 1], what is known.
+
+    cuts: one for each clip that is not cut at its beginning, or none. when: pixel frames of the
+    latent frames, (B, F), where there are cuts.
+    """
 
     rows: tuple[int, ...]
     latents: Tensor
     focus: Tensor
     records: tuple[Mapping[str, Any], ...]
     facts: Facts
+    cuts: tuple[Cut, ...] = ()
+    when: Tensor | None = None
 
     @property
     def shape(self) -> str:
@@ -132,16 +152,24 @@ class Samples:
             raise ConfigError(f"{subset}: none of {sum(map(len, self.groups))} clips is in it")
         return [group for group in found if group]
 
-    def take(self, rows: Sequence[int], latent_frames: int) -> Taken:
-        """Clips of one size, cut to at most so many latent frames, and to the shortest one."""
+    def take(self, rows: Sequence[int], latent_frames: int, cuts: Sequence[Cut] = ()) -> Taken:
+        """Clips of one size, cut to at most so many latent frames, and to the shortest one.
+
+        Args:
+            rows: which clips.
+            latent_frames: at most so many of each.
+            cuts: where each one is cut; none: all at their beginning.
+        """
         places = [(self.caches[cache], clip) for cache, clip in map(self.place, rows)]
-        frames = min(latent_frames, *(cache.latent_frames for cache, _ in places))
-        cut = slice(0, frames)
+        starts = [cut.start for cut in cuts] or [0] * len(rows)
+        cut_at = list(zip(places, starts, strict=True))
+        frames = min(latent_frames, *(cache.latent_frames - at for (cache, _), at in cut_at))
+        parts = [(cache.clips, clip, slice(at, at + frames)) for (cache, clip), at in cut_at]
         first = places[0][0]
         return Taken(
             rows=tuple(rows),
-            latents=torch.stack([c.clips.latents[clip, :, cut] for c, clip in places]).float(),
-            focus=torch.stack([c.clips.focus[clip, :, cut] for c, clip in places]).float() / 255,
+            latents=torch.stack([c.latents[clip, :, span] for c, clip, span in parts]).float(),
+            focus=torch.stack([c.focus[clip, :, span] for c, clip, span in parts]).float() / 255,
             records=tuple(cache.clips.records[clip] for cache, clip in places),
             facts=Facts(
                 fps=first.fps,
@@ -149,6 +177,8 @@ class Samples:
                 height=first.height,
                 width=first.width,
             ),
+            cuts=tuple(cuts),
+            when=torch.tensor([first.places(frames, start) for start in starts]) if cuts else None,
         )
 
     def _inside(self, row: int, subset: Subset) -> bool:

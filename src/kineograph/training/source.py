@@ -8,9 +8,9 @@ from kineograph.data.assignment import Plan, assign, lines
 from kineograph.data.batches import BucketBatches, Filled
 from kineograph.data.buckets import Bucket
 from kineograph.errors import DataError
-from kineograph.recipes.stages import Stage
+from kineograph.recipes.stages import Stage, Windows
 from kineograph.training.replicas import Replicas
-from kineograph.training.samples import Samples, Taken
+from kineograph.training.samples import Cut, Samples, Taken
 
 
 class Source(Protocol):
@@ -42,7 +42,9 @@ class Anyhow:
                 break
             first -= len(group)
         rows = [group[first], *(group[choose.randrange(len(group))] for _ in range(count - 1))]
-        return self.samples.take(rows, _frames(self.stage, choose))
+        frames = _frames(self.stage, choose)
+        spare = self.samples.caches[self.samples.place(rows[0])[0]].latent_frames - frames
+        return self.samples.take(rows, frames, cuts(self.stage.windows, count, spare, choose))
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: every choice comes from the step's own seed."""
@@ -123,6 +125,18 @@ class Bucketed:
             raise DataError(
                 f"bucket {bucket.shape}: its clips come from caches that code time differently"
             )
+
+
+def cuts(windows: Windows | None, count: int, spare: int, choose: random.Random) -> tuple[Cut, ...]:
+    """Where so many clips are cut, which are `spare` latent frames too long; none: at 0."""
+    if windows is None or spare <= 0:
+        return ()
+    return tuple(
+        Cut(choose.randint(1, spare), choose.randint(1, windows.known))
+        if choose.random() < windows.share
+        else Cut()
+        for _ in range(count)
+    )
 
 
 def _frames(stage: Stage, choose: random.Random) -> int:
