@@ -10,9 +10,10 @@ from torch import Tensor
 
 from kineograph.autoencoders.causal_kl import CausalKL
 from kineograph.autoencoders.deep_compression import DeepCompression
+from kineograph.autoencoders.image_kl import ImageKL
 from kineograph.checkpoints.files import load_into
 from kineograph.checkpoints.keymap import KeyMap
-from kineograph.checkpoints.public import causal_kl, deep_compression
+from kineograph.checkpoints.public import causal_kl, deep_compression, image_kl
 from kineograph.conditioning.channels import GivenChannels
 from kineograph.data.aspects import open_sora_2, rounded_up
 from kineograph.proof.open_sora_2 import load
@@ -30,7 +31,7 @@ INJECTION = GivenChannels(pasted="first")
 class _Coder:
     """An autoencoder, its key map, and how many pixel frames its first latent frame has."""
 
-    module: CausalKL | DeepCompression
+    module: CausalKL | DeepCompression | ImageKL
     keys: KeyMap
     first: int
 
@@ -44,8 +45,9 @@ def pipeline(vector: Vector) -> Results:
     start = _noise(vector, model.config.channels)
     known = _known(vector, coder, start)
     wanted = _captions(vector, config["texts"])
-    guided = sampling["method"] != "distill"
-    negative = _captions(vector, config["negative"] or [NOTHING] * len(start)) if guided else None
+    guided = sampling.get("method", "i2v") != "distill"
+    unwanted = config.get("negative") or [NOTHING] * len(start)
+    negative = _captions(vector, unwanted) if guided else None
     latents = sampled(model, sampling, start, Captions(wanted, negative), known)
     video = coder.module.decode(INJECTION.leave(latents, known))
     state = {f"model/{name}": x for name, x in keys.dump(model.state_dict()).items()}
@@ -58,7 +60,8 @@ def _noise(vector: Vector, channels: int) -> Tensor:
     """The start, (B, C, F, H, W), of whole patches."""
     config, sampling = vector.config, vector.config["sampling"]
     frames, time = sampling["num_frames"], sampling["temporal_reduction"]
-    count = (frames - 1) // time + 1 if sampling["is_causal_vae"] else max(1, frames // time)
+    causal = sampling.get("is_causal_vae", True)
+    count = (frames - 1) // time + 1 if causal else max(1, frames // time)
     patch, space = config["patch_size"], config["ae_spatial_compression"]
     height, width = (patch * math.ceil(side / space) for side in _size(sampling, space))
     generator = torch.Generator().manual_seed(config["seed"])
@@ -76,9 +79,9 @@ def _size(sampling: Mapping[str, Any], space: int) -> tuple[int, int]:
 
 def _known(vector: Vector, coder: _Coder, start: Tensor) -> Known | None:
     """What the mode gives of each sample's own clips; None: nothing."""
-    sampling, mode = vector.config["sampling"], vector.config["mode"]
+    sampling, mode = vector.config["sampling"], vector.config.get("mode", "t2v")
     time = sampling["temporal_reduction"]
-    head, tail = given_frames(mode, time, sampling["is_causal_vae"])
+    head, tail = given_frames(mode, time, sampling.get("is_causal_vae", True))
     if head + tail == 0 or start.shape[2] == 1:
         return None
     clips = [vector.inputs[n] for n in sorted(vector.inputs) if n.startswith("ref_video_")]
@@ -111,9 +114,13 @@ def _captions(vector: Vector, prompts: Sequence[str]) -> TextEmbedding:
 
 
 def _coder(vector: Vector) -> _Coder:
-    """The autoencoder that the config describes: the causal one, or Video DC-AE."""
-    module: CausalKL | DeepCompression
-    if "encoder" in vector.config:
+    """The autoencoder that the config describes: the causal one, Video DC-AE, or FLUX's."""
+    module: CausalKL | DeepCompression | ImageKL
+    if "ch_mult" in vector.config:
+        pictures, first = image_kl.image_kl_config(vector.config), 1
+        keys = image_kl.image_kl_key_map(pictures, image_kl.image_kl_layout(vector.state))
+        module = pictures.build()
+    elif "encoder" in vector.config:
         own = replace(deep_compression.deep_compression_config(vector.config), short_ends=True)
         keys, module = deep_compression.deep_compression_key_map(), own.build()
         first = vector.config["time_compression_ratio"]

@@ -109,11 +109,11 @@ def sampled(
 
 
 def _guidance(config: Mapping[str, Any]) -> TwoNegatives:
-    text, given = config["guidance"], config["guidance_img"]
+    text, given = config["guidance"], config.get("guidance_img") or config["guidance"]
     return TwoNegatives(
-        text=Swinging(value=text) if config["text_osci"] else Steady(value=text),
-        given=Swinging(value=given) if config["image_osci"] else Steady(value=given),
-        rising=config["scale_temporal_osci"],
+        text=Swinging(value=text) if config.get("text_osci", True) else Steady(value=text),
+        given=Swinging(value=given) if config.get("image_osci", True) else Steady(value=given),
+        rising=config.get("scale_temporal_osci", True),
     )
 
 
