@@ -1,30 +1,62 @@
 """`evaluate` measures any weights folder, goes on in its folder, and mixes no two models."""
 
+import json
+
 import pytest
 
 from kineograph.cli.evaluate import Evaluate
 from kineograph.errors import ConfigError
 
-FEW = {"prompts": 2, "images": 1, "clips": 1, "device": "cpu"}
+FEW = {"prompts": 2, "given": 1, "clips": 1, "batch": 2, "device": "cpu"}
 
 
-def test_evaluate_writes_the_card_and_goes_on_without_repeating(folder, tmp_path, capsys):
-    Evaluate(model=str(folder), out=tmp_path, **FEW).run()
-    assert "card.png" in capsys.readouterr().out
+@pytest.fixture(scope="module")
+def done(folder, tmp_path_factory):
+    """The results of a small evaluation."""
+    out = tmp_path_factory.mktemp("evaluation")
+    Evaluate(model=str(folder), out=out, **FEW).run()
+    return out
+
+
+def test_evaluate_writes_the_card_and_goes_on_without_repeating(folder, done, capsys):
     for name in ("card.png", "sheet.png", "report.md", "report.json"):
-        assert (tmp_path / name).exists()
-    Evaluate(model=str(folder), out=tmp_path, **FEW | {"prompts": 3}).run()
+        assert (done / name).exists()
+    data = json.loads((done / "report.json").read_text())
+    assert data["conditions"]["level"] == data["subject"]["trained_level"] == 1
+    for task in ("image-to-video", "continuation", "transition", "interpolation"):
+        answer = data["clips"][task]
+        assert answer["refused"] or len(answer["made"]) == 1
+    Evaluate(model=str(folder), out=done, **FEW | {"prompts": 4}).run()
     said = capsys.readouterr().out
-    assert "text-to-video 3/3" in said and "text-to-video 2/" not in said
+    assert "text-to-video 4/4" in said and "text-to-video 2/" not in said
+    assert "image-to-video" not in said and "card.png" in said
 
 
-def test_other_settings_need_another_folder(folder, tmp_path):
-    Evaluate(model=str(folder), out=tmp_path, **FEW).run()
-    with pytest.raises(ConfigError, match="results of other weights or settings"):
-        Evaluate(model=str(folder), out=tmp_path, set=("sampling.steps=2",), **FEW).run()
+def test_the_same_twice_gives_the_same_digits(folder, tmp_path):
+    cards = []
+    for name in ("one", "two"):
+        Evaluate(model=str(folder), out=tmp_path / name, **FEW).run()
+        cards.append((tmp_path / name / "report.json").read_text())
+    assert cards[0] == cards[1]
 
 
-@pytest.mark.parametrize("name", ["prompts", "images", "clips"])
+def test_more_prompts_do_not_change_the_first_ones(folder, done, tmp_path):
+    Evaluate(model=str(folder), out=tmp_path, **FEW | {"prompts": 1}).run()
+    one, more = (folder / "text-to-video" / "0000.json" for folder in (tmp_path, done))
+    assert one.read_text() == more.read_text()
+
+
+def test_other_settings_need_another_folder(folder, done):
+    with pytest.raises(ConfigError, match="results of other weights, settings or machines"):
+        Evaluate(model=str(folder), out=done, set=("sampling.steps=2",), **FEW).run()
+
+
+@pytest.mark.parametrize("name", ["prompts", "given", "clips", "scores"])
 def test_counts_are_checked_before_anything_loads(name):
-    with pytest.raises(ConfigError, match=r"999.*expected 1 to"):
+    with pytest.raises(ConfigError, match=r"999: expected . to 400"):
         Evaluate(model="nowhere", **{name: 999}).run()
+
+
+def test_a_level_without_a_reader_or_prompts_is_refused(folder, tmp_path):
+    with pytest.raises(ConfigError, match="level 4"):
+        Evaluate(model=str(folder), out=tmp_path, level=4, **FEW).run()

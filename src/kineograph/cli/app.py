@@ -34,6 +34,7 @@ VERBS = {
     "train-autoencoder": "train a recipe's autoencoder",
     "latents": "say what an autoencoder's latents are like",
     "evaluate": "measure a model: the score card",
+    "evaluate-compare": "say in what two score cards differ",
     "plan": "say what a video or training costs, before it begins",
     "doctor": "say what this machine has, and what is missing",
     "convert": "convert weights and adapters to ours and back",

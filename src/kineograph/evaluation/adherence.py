@@ -1,24 +1,16 @@
-"""Adherence: does a clip show what was asked for? Read back by the reader, counted as shares.
+"""Adherence: does a clip show what was asked for? Read back by a judge, counted as shares.
 
 Shapes: B clips of T frames of Y x X pixels.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from torch import Tensor
 
-from kineograph.evaluation.kept import Kept
 from kineograph.evaluation.prompts import Prompt
-from kineograph.evaluation.reader import ATTRIBUTES, Reader
+from kineograph.evaluation.reading import VALUES, Judge, certified
 from kineograph.evaluation.share import Share
-
-Generate = Callable[[Sequence[str], Sequence[int]], Tensor]
-"""Sentences and seeds -> clips (B, T, Y, X, 3) uint8."""
-
-Say = Callable[[str], None]
-"""Hears how far an evaluation is."""
 
 TOGETHER = "colour, shape and motion"
 ALL = "all that was asked"
@@ -26,62 +18,83 @@ ALL = "all that was asked"
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What was asked of one clip and what the reader read, with its confidence, 0 to 1."""
+    """What was asked of one clip and what the judge read, with its confidence, 0 to 1.
+
+    read: None, or nothing at all, where the judge does not know.
+    """
 
     text: str
     seed: int
     held_out: bool
     asked: Mapping[str, str]
-    read: Mapping[str, str]
+    read: Mapping[str, str | None]
     confidence: Mapping[str, float]
+
+    def about(self, names: Iterable[str]) -> list[str]:
+        """What was asked of these attributes, of any toy: `colour2` is a colour."""
+        wanted = set(names)
+        return [key for key in self.asked if base(key) in wanted]
 
     def right(self, names: Iterable[str]) -> bool:
         """Whether everything that was asked of these attributes was read."""
-        return all(self.read[name] == self.asked[name] for name in names if name in self.asked)
+        return all(self.read.get(key) == self.asked[key] for key in self.about(names))
+
+    def wrong(self) -> tuple[str, ...]:
+        """What was asked and not read."""
+        return tuple(key for key, value in self.asked.items() if self.read.get(key) != value)
 
 
-def judge(reader: Reader, prompt: Prompt, video: Tensor) -> Outcome:
-    """Read one clip (T, Y, X, 3) uint8; of a single picture, motion is not asked."""
-    [reading] = reader.read(video[None])
-    asked = {k: v for k, v in prompt.asked.items() if len(video) > 1 or k != "motion"}
+def base(key: str) -> str:
+    """The attribute of a key: `colour` of `colour2`."""
+    return key.rstrip("23")
+
+
+def outcome(judge: Judge, prompt: Prompt, video: Tensor) -> Outcome:
+    """Read one clip (T, Y, X, 3) uint8; only what the judge is certified for is asked.
+
+    Of a single picture, nothing is asked that needs time.
+    """
+    names = set(certified(judge))
+    if len(video) == 1:
+        names -= {"motion", "becomes", "camera", "relation"}
+    asked = {key: value for key, value in prompt.asked.items() if base(key) in names}
+    [sight] = judge.look(video[None])
+    said = {key: one for key, one in sight.answers(prompt.asked).items() if base(key) in names}
     return Outcome(
         text=prompt.text,
         seed=prompt.seed,
         held_out=prompt.held_out,
         asked=asked,
-        read=reading.values,
-        confidence=reading.confidence,
+        read={key: one.value for key, one in said.items()},
+        confidence={key: round(one.confidence, 4) for key, one in said.items()},
     )
 
 
-def measure(
-    generate: Generate, prompts: Sequence[Prompt], reader: Reader, folder: Path, say: Say
-) -> tuple[Outcome, ...]:
-    """Generate a clip for every prompt and read it.
-
-    Args:
-        generate: makes the clips; it is called with one prompt at a time.
-        prompts: what to ask for.
-        reader: the judge.
-        folder: keeps each result, and finds those that are already there.
-        say: hears of every clip.
-    """
-
-    def one(index: int) -> tuple[Outcome, Tensor]:
-        prompt = prompts[index]
-        [video] = generate([prompt.text], [prompt.seed])
-        return judge(reader, prompt, video), video
-
-    return Kept(folder, Outcome).collect(len(prompts), one, say)
-
-
 def tally(outcomes: Sequence[Outcome]) -> dict[str, Share]:
-    """The share that was read right: of each attribute where it was asked, and together."""
-    names: dict[str, tuple[str, ...]] = {name: (name,) for name in ATTRIBUTES}
-    names |= {TOGETHER: ("colour", "shape", "motion"), ALL: tuple(ATTRIBUTES)}
+    """The share that was read right: of each attribute where it was asked, and together.
+
+    An attribute of several toys counts as right when it is right of all of them.
+    """
+    names: dict[str, tuple[str, ...]] = {name: (name,) for name in VALUES}
+    names |= {TOGETHER: ("colour", "shape", "motion"), ALL: tuple(VALUES)}
     shares = {}
     for title, attributes in names.items():
-        asked = [outcome for outcome in outcomes if not outcome.asked.keys().isdisjoint(attributes)]
-        right = sum(outcome.right(attributes) for outcome in asked)
-        shares[title] = Share(right, len(asked))
+        asked = [one for one in outcomes if one.about(attributes)]
+        if asked:
+            shares[title] = Share(sum(one.right(attributes) for one in asked), len(asked))
     return shares
+
+
+def groups(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Share]]:
+    """Shares of seen and of held-out combinations, of all, and by the number of toys asked for."""
+    found = {
+        "seen": [one for one in outcomes if not one.held_out],
+        "held-out": [one for one in outcomes if one.held_out],
+        "all": list(outcomes),
+    }
+    toys = [sum(base(key) == "shape" for key in one.asked) for one in outcomes]
+    if len(set(toys)) > 1:
+        for count in sorted(set(toys)):
+            title = f"{count} toy{'s' * (count != 1)}"
+            found[title] = [one for one, own in zip(outcomes, toys, strict=True) if own == count]
+    return {title: tally(some) for title, some in found.items()}

@@ -8,150 +8,181 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor
 
+from kineograph.evaluation import summary
 from kineograph.evaluation.adherence import ALL, Outcome
+from kineograph.evaluation.given_clips import TASKS
+from kineograph.evaluation.ink import (
+    HELD_OUT,
+    PAPER,
+    RIGHT,
+    SEEN,
+    SOFT,
+    WRONG,
+    Pen,
+    cut,
+    length,
+)
 from kineograph.evaluation.kept import MOMENTS, Kept
-from kineograph.evaluation.reader import ATTRIBUTES
-from kineograph.evaluation.report import TEXT, Report
-from kineograph.evaluation.share import Share
+from kineograph.evaluation.report import Report, Summary, extent
+from kineograph.evaluation.text_clips import TEXT, Shown
 from kineograph.media.encode import write_image
 from kineograph.media.resize import fit
 
-WIDTH, EDGE = 1240, 40
+WIDTH, EDGE = 1320, 40
 COLUMN = (WIDTH - 3 * EDGE) // 2
-INK, SOFT, LINE, PAPER = "#1f2430", "#6b7280", "#d7dae0", "#ffffff"
-SEEN, HELD_OUT, RIGHT, WRONG = "#8fa3bf", "#2f6fdd", "#1d7f4e", "#c8322b"
-BARS_TOP, BAR_ROW = 148, 46
-CLIPS_TOP = 420
+RIGHT_COLUMN = 2 * EDGE + COLUMN
+TOP, BAR_ROW, TASK_ROW, FACT_ROW = 150, 46, 36, 34
 CLIPS = 12
 GAP = 4
 SIDE = (COLUMN - GAP * (len(MOMENTS) - 1)) // len(MOMENTS)
 CLIP_ROW = SIDE + 66
 
+COLUMNS = (
+    ("motion", "motion read", 0.345),
+    ("given", summary.GIVEN, 0.50),
+    ("path, px", summary.PATH, 0.63),
+    ("unmoved", summary.HELD, 0.765),
+    ("flow", summary.FLOW, 0.89),
+    ("seam", summary.SEAM, 1.0),
+)
+"""Of the table of tasks: title, score, where it ends as a part of the width."""
+
 
 def write(report: Report, folder: Path) -> Path:
     """Draw `card.png`, with the first clips that an evaluation kept in the folder; its path."""
-    kept = Kept(folder / TEXT, Outcome)
-    shown = report.text[:CLIPS]
-    frames = [kept.frames(index) for index in range(len(shown))]
+    kept = Kept(folder / TEXT, Shown)
+    outcomes = report.found.outcomes[:CLIPS]
+    frames = [kept.frames(index) for index in range(len(outcomes))]
     path = folder / "card.png"
-    write_image(path, draw(report, frames))
+    write_image(path, draw(report.summary, outcomes, frames))
     return path
 
 
-def draw(report: Report, clips: Sequence[Tensor]) -> Tensor:
+def draw(found: Summary, outcomes: Sequence[Outcome], clips: Sequence[Tensor]) -> Tensor:
     """The card as a picture (Y, X, 3) uint8.
 
     Args:
-        report: what was found.
-        clips: frames (5, Y, X, 3) uint8 of the first prompts, in their order.
+        found: the scores.
+        outcomes: of the first prompts.
+        clips: frames (5, Y, X, 3) uint8 of the same prompts.
     """
-    height = CLIPS_TOP + CLIP_ROW * ((len(clips) + 1) // 2) + EDGE // 2
-    image = Image.new("RGB", (WIDTH, height), PAPER)
-    pen = ImageDraw.Draw(image)
-    _title(pen, report)
-    _bars(pen, report)
-    _checks(pen, report)
-    for place, (outcome, frames) in enumerate(zip(report.text, clips, strict=False)):
+    names = [*found.conditions.judged, ALL]
+    rows = [name for name in names if found.find("adherence, all", name)]
+    facts = _facts(found)
+    below = max(
+        TOP + len(rows) * BAR_ROW + 40,
+        TOP + 26 + len(TASKS) * TASK_ROW + 12 + len(facts) * FACT_ROW + 40,
+    )
+    height = below + CLIP_ROW * ((len(clips) + 1) // 2) + EDGE // 2
+    pen = Pen(Image.new("RGB", (WIDTH, height), PAPER))
+    _title(pen, found)
+    _bars(pen, found, rows)
+    _tasks(pen, found)
+    _list(pen, facts, TOP + 26 + len(TASKS) * TASK_ROW + 12)
+    note = f"The first {len(clips)} prompts as they came; nothing was picked."
+    pen.write((RIGHT_COLUMN, below - 32), note, 15, SOFT)
+    for place, (outcome, frames) in enumerate(zip(outcomes, clips, strict=True)):
         left = EDGE + (place % 2) * (COLUMN + EDGE)
-        _clip(image, (left, CLIPS_TOP + (place // 2) * CLIP_ROW), outcome, frames)
-    return torch.from_numpy(np.array(image))
+        _clip(pen, (left, below + (place // 2) * CLIP_ROW), outcome, frames)
+    return torch.from_numpy(np.array(pen.image))
 
 
-def _title(pen: ImageDraw.ImageDraw, report: Report) -> None:
-    _write(pen, (EDGE, 30), f"Score card: {report.model}", INK, 34)
+def _title(pen: Pen, found: Summary) -> None:
+    subject, conditions = found.subject, found.conditions
+    end = pen.write((EDGE, 28), f"Score card: {subject.model}", 34)
+    if conditions.prompts < 200:
+        pen.write((end + 18, 41), "quick check", 20, WRONG)
+    form = conditions.form
     about = (
-        f"{len(report.text)} fixed prompts of toybox level {report.level}: does the video show "
-        f"what the sentence says?   weights {report.digest}"
+        f"{extent(conditions)}, trained at level {subject.trained_level}; "
+        f"{form.frames} frames of {form.width}×{form.height}; weights {subject.digest}"
     )
-    _write(pen, (EDGE, 78), about, SOFT, 17)
-    pen.line((EDGE, 112, WIDTH - EDGE, 112), LINE, 2)
+    pen.write((EDGE, 78), about, 17, SOFT)
+    pen.rule(EDGE, WIDTH - EDGE, 112, 2)
 
 
-def _bars(pen: ImageDraw.ImageDraw, report: Report) -> None:
+def _bars(pen: Pen, found: Summary, names: Sequence[str]) -> None:
     """A row for each attribute: shares of seen and held-out combinations, and intervals."""
-    groups = report.adherence()
-    left, right = EDGE + 90, EDGE + COLUMN - 110
-    for row, (name, title) in enumerate([*((n, n) for n in ATTRIBUTES), (ALL, "all")]):
-        top = BARS_TOP + row * BAR_ROW
-        _write(pen, (EDGE, top + 8), title, INK, 19)
+    pen.write((EDGE, TOP - 26), "Does the video show what the sentence says?", 17)
+    left, right = EDGE + 92, EDGE + COLUMN - 132
+    for row, name in enumerate(names):
+        top = TOP + row * BAR_ROW + 8
+        pen.write((EDGE, top + 6), "all" if name == ALL else name, 18)
         for number, (group, colour) in enumerate((("seen", SEEN), ("held-out", HELD_OUT))):
-            share, y = groups[group][name], top + 18 * number
-            _bar(pen, (left, y, right, y + 15), share, colour)
-            _write(pen, (right + 12, y - 3), f"{100 * share.value:.0f} %", INK, 16)
-            _write(pen, (right + 64, y - 2), f"{share.right}/{share.total}", SOFT, 14)
-    y = BARS_TOP + 5 * BAR_ROW + 4
-    pen.rectangle((left, y + 4, left + 14, y + 16), SEEN)
-    _write(pen, (left + 20, y), "seen in training", SOFT, 15)
-    pen.rectangle((left + 150, y + 4, left + 164, y + 16), HELD_OUT)
-    _write(pen, (left + 170, y), "never seen together", SOFT, 15)
-    _write(pen, (left + 330, y), "line: 95 %", SOFT, 15)
+            score, y = found.find(f"adherence, {group}", name), top + 18 * number
+            if score is not None:
+                pen.bar((left, y, right, y + 15), score, colour)
+                pen.write_to((right + 66, y - 3), score.plain(), 15)
+                pen.write((right + 74, y - 2), f"{score.right}/{score.count}", 14, SOFT)
+    y = TOP + len(names) * BAR_ROW + 8
+    pen.square((left, y + 3), SEEN)
+    pen.write((left + 20, y), "seen in training", 15, SOFT)
+    pen.square((left + 150, y + 3), HELD_OUT)
+    pen.write((left + 170, y), "never seen together", 15, SOFT)
+    pen.write((left + 330, y), "line: 95 %", 15, SOFT)
 
 
-def _bar(
-    pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], share: Share, colour: str
-) -> None:
-    left, top, right, bottom = box
-    length = right - left
-    pen.rectangle(box, "#eef0f4")
-    if share.right:
-        pen.rectangle((left, top, left + round(length * share.value), bottom), colour)
-    low, high = (left + round(length * bound) for bound in share.interval)
-    middle = (top + bottom) // 2
-    pen.line((low, middle, high, middle), INK, 1)
-    for end in (low, high):
-        pen.line((end, middle - 3, end, middle + 3), INK, 1)
+def _tasks(pen: Pen, found: Summary) -> None:
+    """A row for each task with given frames, against the truth."""
+    pen.write((RIGHT_COLUMN, TOP - 26), "What is made of given frames, against the truth", 17)
+    for title, _, end in COLUMNS:
+        pen.write_to((RIGHT_COLUMN + round(end * COLUMN), TOP + 4), title, 14, SOFT)
+    for row, task in enumerate(TASKS):
+        y = TOP + 26 + row * TASK_ROW
+        pen.write((RIGHT_COLUMN, y + 5), task, 17)
+        for _, name, end in COLUMNS:
+            score = found.find(task, name)
+            text = "–" if score is None else score.plain()
+            pen.write_to((RIGHT_COLUMN + round(end * COLUMN), y + 6), text.replace(" px", ""), 16)
+        pen.rule(RIGHT_COLUMN, WIDTH - EDGE, y + TASK_ROW - 3)
 
 
-def _checks(pen: ImageDraw.ImageDraw, report: Report) -> None:
-    """The other two checks, in words."""
-    motion, first = report.image_to_video()
-    read_back, everywhere, on_object = report.autoencoder()
-    left, top = 2 * EDGE + COLUMN, BARS_TOP
-    rows = (
-        ("A given picture begins to move as asked", f"{motion.right} of {motion.total}"),
-        ("Its first frame, compared with the picture", f"{first:.1f} dB"),
-        ("Autoencoder, whole picture", f"{everywhere:.1f} dB"),
-        ("Autoencoder, on the object", f"{on_object:.1f} dB"),
-        ("Everything read back after the autoencoder", f"{_of(read_back[ALL])}"),
+def _facts(found: Summary) -> list[tuple[str, str]]:
+    """Further scores in words, as far as they were measured."""
+    wanted = (
+        ("Bounces, falls and collisions follow the law", "physics", (summary.FOLLOWS,)),
+        ("Motion shown, of the true one", "text-to-video", (summary.FLOW,)),
+        ("Too still: less than half of it", "text-to-video", (summary.STILL_NAME,)),
+        ("More motion where more is described", "text-to-video", (summary.WORDS,)),
+        ("More motion for a higher score", "text-to-video", (summary.ASKED,)),
+        ("Fréchet distance to true clips", "text-to-video", (summary.FRECHET,)),
+        ("Autoencoder: all, toys, SSIM", "autoencoder", ("PSNR", "PSNR on the toys", "SSIM")),
     )
-    for row, (what, value) in enumerate(rows):
-        y = top + row * BAR_ROW
-        _write(pen, (left, y + 6), what, INK, 18)
-        width = _font(22).getlength(value)
-        _write(pen, (WIDTH - EDGE - round(width), y + 3), value, INK, 22)
-        pen.line((left, y + 38, WIDTH - EDGE, y + 38), LINE, 1)
-    note = f"The first {min(CLIPS, len(report.text))} prompts below; nothing was picked."
-    _write(pen, (left, top + 5 * BAR_ROW + 4), note, SOFT, 15)
+    facts = []
+    for title, group, names in wanted:
+        scores = [one for one in (found.find(group, name) for name in names) if one is not None]
+        if scores:
+            several = len(scores) > 1
+            told = (one.plain() if several else str(one) for one in scores)
+            facts.append((title, ", ".join(told)))
+    return facts
 
 
-def _clip(image: Image.Image, corner: tuple[int, int], outcome: Outcome, frames: Tensor) -> None:
+def _list(pen: Pen, facts: Sequence[tuple[str, str]], top: int) -> None:
+    """Lines of a name to the left and a value to the right."""
+    for row, (what, value) in enumerate(facts):
+        y = top + row * FACT_ROW
+        pen.write((RIGHT_COLUMN, y + 5), what, 17)
+        pen.write_to((WIDTH - EDGE, y + 6), value, 16)
+        pen.rule(RIGHT_COLUMN, WIDTH - EDGE, y + FACT_ROW - 3)
+
+
+def _clip(pen: Pen, corner: tuple[int, int], outcome: Outcome, frames: Tensor) -> None:
     """The prompt with the colour of its group, five frames, what was read; errors in red."""
-    pen = ImageDraw.Draw(image)
     left, top = corner
-    pen.rectangle((left, top + 4, left + 11, top + 15), HELD_OUT if outcome.held_out else SEEN)
-    _write(pen, (left + 20, top), outcome.text, INK, 16)
+    pen.square((left, top + 4), HELD_OUT if outcome.held_out else SEEN)
+    pen.write((left + 20, top), cut(outcome.text, COLUMN - 20, 16), 16)
     for number, picture in enumerate(fit(frames, SIDE, SIDE)):
-        image.paste(Image.fromarray(picture.numpy()), (left + number * (SIDE + GAP), top + 24))
-    x = left
-    for name in (name for name in ATTRIBUTES if name in outcome.asked):
-        good = outcome.right([name])
-        said = outcome.read[name] if good else f"{outcome.read[name]}, not {outcome.asked[name]}"
-        _write(pen, (x, top + SIDE + 28), f"{name}: {said}", RIGHT if good else WRONG, 15)
-        x += round(_font(15).getlength(f"{name}: {said}")) + 18
-
-
-def _of(share: Share) -> str:
-    return f"{share.right} of {share.total}"
-
-
-def _write(
-    pen: ImageDraw.ImageDraw, place: tuple[int, int], text: str, colour: str, size: int
-) -> None:
-    pen.text(place, text, colour, _font(size))
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+        shown = Image.fromarray(picture.numpy())
+        pen.image.paste(shown, (left + number * (SIDE + GAP), top + 24))
+    x, wrong = left, outcome.wrong()
+    for key, asked in outcome.asked.items():
+        good = key not in wrong
+        said = asked if good else f"{outcome.read.get(key) or '?'}, not {asked}"
+        text = f"{key}: {said}"
+        if x + length(text, 15) > left + COLUMN:
+            break
+        x = pen.write((x, top + SIDE + 28), text, 15, RIGHT if good else WRONG) + 18

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -14,6 +14,7 @@ from kineograph.media.decode import read_image
 from kineograph.media.encode import replaced, write_image
 
 T = TypeVar("T")
+Make = Callable[[Sequence[int]], Sequence[tuple[T, Tensor]]]
 MOMENTS = (0.0, 0.19, 0.44, 0.75, 1.0)
 """Frames of every clip that are kept for the eye, as parts of it: uneven, since a bounce looks
 still when it is seen at even moments."""
@@ -28,21 +29,26 @@ class Kept(Generic[T]):
         self.kind = kind
 
     def collect(
-        self, count: int, make: Callable[[int], tuple[T, Tensor]], say: Callable[[str], None]
+        self, count: int, make: Make[T], say: Callable[[str], None], *, together: int = 1
     ) -> tuple[T, ...]:
         """Results 0 to `count` - 1; only those that are not on disk are made.
 
         Args:
             count: how many.
-            make: index -> a result, and its frames (T, Y, X, 3) uint8.
+            make: numbers of results -> those results, each with its frames (T, Y, X, 3) uint8.
             say: hears of each new result.
+            together: how many are made at once; always the same ones, so that a run that was
+                interrupted gives the same digits.
         """
-        for index in range(count):
-            if not self._path(index).exists():
-                started = time.perf_counter()
-                self._save(index, *make(index))
-                seconds = time.perf_counter() - started
-                say(f"{self.folder.name} {index + 1}/{count}  {seconds:.1f} s")
+        for first in range(0, count, together):
+            numbers = range(first, min(first + together, count))
+            if all(self._path(number).exists() for number in numbers):
+                continue
+            started = time.perf_counter()
+            for number, (result, video) in zip(numbers, make(numbers), strict=True):
+                self._save(number, result, video)
+            seconds = (time.perf_counter() - started) / len(numbers)
+            say(f"{self.folder.name} {numbers[-1] + 1}/{count}  {seconds:.1f} s each")
         return tuple(self._load(index) for index in range(count))
 
     def frames(self, index: int) -> Tensor:

@@ -1,121 +1,256 @@
-"""The report of an evaluation: numbers as JSON, tables as Markdown, pictures as PNG."""
+"""The report of an evaluation: everything that was found, and how; JSON and Markdown."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
-from kineograph.config import to_data
-from kineograph.evaluation.adherence import Outcome, tally
-from kineograph.evaluation.checks import Animated, Reconstructed
+from kineograph.config import from_data, to_data
+from kineograph.errors import DataError
+from kineograph.evaluation import summary
+from kineograph.evaluation.adherence import Outcome
+from kineograph.evaluation.coding import Reconstructed
+from kineograph.evaluation.given_clips import Answer
 from kineograph.evaluation.kept import Kept
-from kineograph.evaluation.share import Share
+from kineograph.evaluation.motion_scores import Scored
+from kineograph.evaluation.physics import Followed
+from kineograph.evaluation.ruler import Form
+from kineograph.evaluation.score import Score
+from kineograph.evaluation.text_clips import TEXT, Shown
 from kineograph.media.encode import replaced, write_image
 from kineograph.media.sheet import contact_sheet
 
-TEXT = "text-to-video"
-"""The folder, inside that of an evaluation, that keeps the clips of the prompts."""
+SCHEMA = 2
+"""Of report.json; raised when an entry changes its meaning."""
+
+NAME = "report.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """How a model was measured; only cards with equal conditions can be compared.
+
+    level: of the prompts. prompts, given, physics, scores, coded: how many of each. form: of the
+    clips. prompts_digest, judge_digest: of the file of prompts and of the reader's weights.
+    judged: attributes that are read and counted.
+    """
+
+    level: int
+    prompts: int
+    given: int
+    physics: int
+    scores: int
+    coded: int
+    form: Form
+    prompts_digest: str
+    judge_digest: str
+    judged: tuple[str, ...]
+    not_judged: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What was measured: weights by their digest, the level that they were trained at, settings.
+
+    overrides: of the recipe. steps, guidance: of the sampling; None: of several numbers.
+    """
+
+    model: str
+    digest: str
+    trained_level: int
+    steps: int
+    guidance: float | None
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where the numbers come from: program versions and machine; equal ones give equal digits."""
+
+    kineograph: str
+    python: str
+    machine: str
+    batch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What report.json begins with: everything but the single clips."""
+
+    schema: int
+    subject: Subject
+    conditions: Conditions
+    origin: Origin
+    scores: tuple[Score, ...]
+
+    def find(self, group: str, name: str) -> Score | None:
+        """A score of the card; None where it was not measured."""
+        return next((one for one in self.scores if one.key == (group, name)), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What was found about single clips."""
+
+    shown: tuple[Shown, ...]
+    answers: tuple[Answer, ...]
+    followed: tuple[Followed, ...]
+    scored: tuple[Scored, ...]
+    coded: tuple[Reconstructed, ...]
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What was read of the clips of the prompts."""
+        return tuple(one.outcome for one in self.shown)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything that an evaluation found; `model` and `digest` say of which weights."""
+    """Everything that an evaluation found, and what it is about; `recipe` as plain data."""
 
-    model: str
-    digest: str
-    level: int
-    text: tuple[Outcome, ...]
-    animated: tuple[Animated, ...]
-    reconstructed: tuple[Reconstructed, ...]
+    subject: Subject
+    conditions: Conditions
+    origin: Origin
+    recipe: Mapping[str, Any]
+    found: Found
 
-    def adherence(self) -> dict[str, dict[str, Share]]:
-        """Shares by group of prompts: those of seen and of held-out combinations, and all."""
-        return {
-            "seen": tally([one for one in self.text if not one.held_out]),
-            "held-out": tally([one for one in self.text if one.held_out]),
-            "all": tally(self.text),
-        }
-
-    def image_to_video(self) -> tuple[Share, float]:
-        """Motions read right, and the mean PSNR in dB of the first frame to the given picture."""
-        outcomes = [one.outcome for one in self.animated]
-        return tally(outcomes)["motion"], mean(one.first_frame for one in self.animated)
-
-    def autoencoder(self) -> tuple[dict[str, Share], float, float]:
-        """Attributes read back, and mean PSNR in dB everywhere and on the object."""
-        return (
-            tally([one.outcome for one in self.reconstructed]),
-            mean(one.everywhere for one in self.reconstructed),
-            mean(one.on_object for one in self.reconstructed),
+    @cached_property
+    def summary(self) -> Summary:
+        """The scores, with what they are about."""
+        scale, found = self.conditions.form.scale, self.found
+        scores = [
+            *summary.adherence(found.shown),
+            *summary.text(found.shown, found.scored, scale),
+            *(one for answer in found.answers for one in summary.task(answer, scale)),
+            *summary.physics(found.followed),
+            *summary.autoencoder(found.coded),
+        ]
+        return Summary(
+            schema=SCHEMA,
+            subject=self.subject,
+            conditions=self.conditions,
+            origin=self.origin,
+            scores=tuple(scores),
         )
 
     def data(self) -> dict[str, Any]:
         """Summary and single results as plain data."""
-        motion, first = self.image_to_video()
-        read_back, everywhere, on_object = self.autoencoder()
-        summary = {
-            "adherence": {
-                group: {name: _numbers(share) for name, share in shares.items()}
-                for group, shares in self.adherence().items()
-            },
-            "image_to_video": {"motion": _numbers(motion), "first_frame_psnr": round(first, 2)},
-            "autoencoder": {
-                "read_back": {name: _numbers(share) for name, share in read_back.items()},
-                "psnr": round(everywhere, 2),
-                "psnr_on_object": round(on_object, 2),
-            },
+        shown = [
+            {"flow": one.flow, "true_flow": one.true_flow, **to_data(one.outcome)}
+            for one in self.found.shown
+        ]
+        clips = {
+            TEXT: shown,
+            **{answer.task: to_data(answer) for answer in self.found.answers},
+            "physics": [to_data(one) for one in self.found.followed],
+            "motion scores": [to_data(one) for one in self.found.scored],
+            "autoencoder": [to_data(one) for one in self.found.coded],
         }
-        return {"summary": summary, **to_data(self)}
+        return {**to_data(self.summary), "recipe": self.recipe, "clips": clips}
 
     def markdown(self) -> str:
-        """Tables of the summary, and a line for every prompt."""
-        groups = self.adherence()
-        motion, first = self.image_to_video()
-        read_back, everywhere, on_object = self.autoencoder()
+        """A table for every group of scores, and a line for every prompt."""
+        subject, conditions = self.subject, self.conditions
         lines = [
-            f"# Score card of {self.model}",
+            f"# Score card of {subject.model}",
             "",
-            f"Weights {self.digest}, toybox level {self.level}, {len(self.text)} prompts. "
-            "Shares of prompts whose attributes were read back, with 95 % intervals.",
+            f"Weights {subject.digest}, trained at level {subject.trained_level} of the toybox; "
+            f"{extent(conditions)}. Intervals hold the true number with 95 % confidence.",
             "",
-            "| attribute | seen combinations | held-out combinations |",
-            "|---|---|---|",
-            *(
-                f"| {n} | {share} | {groups['held-out'][n]} |"
-                for n, share in groups["seen"].items()
-            ),
+            f"Judged: {', '.join(conditions.judged)}.{_not_judged(conditions)} {subject.steps} "
+            f"steps, guidance {subject.guidance or 'of several numbers'}.",
             "",
-            "| further checks, held-out combinations only | |",
-            "|---|---|",
-            f"| image-to-video: motion | {motion} |",
-            f"| image-to-video: first frame to the given picture | {first:.1f} dB |",
-            f"| autoencoder: PSNR | {everywhere:.1f} dB, on the object {on_object:.1f} dB |",
-            *(f"| autoencoder: {name} read back | {share} |" for name, share in read_back.items()),
+            f"Kineograph {self.origin.kineograph}, Python {self.origin.python}; "
+            f"{self.origin.machine}.",
+            *_adherence(self.summary),
+            *_tables(self.summary),
+            *_refused(self.found.answers),
             "",
             "| prompt | combination | asked | read otherwise |",
             "|---|---|---|---|",
-            *(_row(outcome) for outcome in self.text),
+            *(_row(outcome) for outcome in self.found.outcomes),
         ]
         return "\n".join(lines) + "\n"
+
+
+def extent(conditions: Conditions) -> str:
+    """How much was measured, in words; a small number is called a quick check."""
+    count = f"{conditions.prompts} of 400 prompts of level {conditions.level}"
+    return f"a quick check with {count}" if conditions.prompts < 200 else count
 
 
 def write(report: Report, folder: Path) -> None:
     """Write report.json, report.md and sheet.png, which shows every text-to-video clip."""
     text = json.dumps(report.data(), indent=1, ensure_ascii=False) + "\n"
-    for name, content in (("report.json", text), ("report.md", report.markdown())):
+    for name, content in ((NAME, text), ("report.md", report.markdown())):
         with replaced(folder / name) as part:
             part.write_text(content, encoding="utf-8")
-    kept = Kept(folder / TEXT, Outcome)
-    clips = [kept.frames(index) for index in range(len(report.text))]
-    sheet = contact_sheet(clips, [_label(one) for one in report.text], columns=5, height=96)
+    kept = Kept(folder / TEXT, Shown)
+    clips = [kept.frames(index) for index in range(len(report.found.shown))]
+    sheet = contact_sheet(
+        clips, [_label(one) for one in report.found.outcomes], columns=5, height=96
+    )
     write_image(folder / "sheet.png", sheet)
 
 
-def wrong(outcome: Outcome) -> tuple[str, ...]:
-    """The attributes that were asked and not read."""
-    return tuple(name for name in outcome.asked if not outcome.right([name]))
+def read(path: Path) -> Summary:
+    """The summary of a report.json, or of a folder with one.
+
+    Raises:
+        DataError: there is none, or it is of another version of Kineograph.
+    """
+    file = path / NAME if path.is_dir() else path
+    if not file.exists():
+        raise DataError(f"{path}: no {NAME}; expected the folder of an evaluation")
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        raise DataError(f"{file}: no JSON; expected what `kineograph evaluate` wrote") from None
+    schema = data.get("schema", 1) if isinstance(data, dict) else 1
+    if schema != SCHEMA:
+        raise DataError(f"{file}: schema {schema}; expected {SCHEMA}; evaluate the model again")
+    names = ("schema", "subject", "conditions", "origin", "scores")
+    return from_data(Summary, {name: data.get(name) for name in names})
+
+
+def _not_judged(conditions: Conditions) -> str:
+    if not conditions.not_judged:
+        return ""
+    told = ", ".join(f"{name} ({100 * one:.1f} %)" for name, one in conditions.not_judged.items())
+    return f" Not judged, because the reader is not sure enough of it: {told}."
+
+
+def _refused(answers: Sequence[Answer]) -> list[str]:
+    """A paragraph for every task that the model cannot do."""
+    return [f"\n{one.task}: cannot be done: {one.refused}" for one in answers if one.refused]
+
+
+def _adherence(found: Summary) -> list[str]:
+    """Attributes in rows, seen against held-out."""
+    titles = ("seen", "held-out", summary.DIFFERENCE)
+    names = dict.fromkeys(one.name for one in found.scores if one.group == "adherence, all")
+    lines = ["", f"| attribute | {' | '.join(titles)} |", "|---|---|---|---|"]
+    for name in names:
+        cells = [found.find(f"adherence, {title}", name) for title in titles]
+        lines.append(f"| {name} | {' | '.join(str(cell or '–') for cell in cells)} |")
+    return lines
+
+
+def _tables(found: Summary) -> list[str]:
+    """All other groups, each as a table of its own."""
+    done = {f"adherence, {title}" for title in ("seen", "held-out", summary.DIFFERENCE)}
+    lines = []
+    for group, scores in groupby(found.scores, key=lambda one: one.group):
+        if group not in done:
+            lines += ["", f"| {group} | |", "|---|---|", *_rows(scores)]
+    return lines
+
+
+def _rows(scores: Iterable[Score]) -> list[str]:
+    return [f"| {one.name} | {one} |" for one in scores]
 
 
 def _row(outcome: Outcome) -> str:
@@ -130,15 +265,6 @@ def _label(outcome: Outcome) -> str:
 
 def _misread(outcome: Outcome) -> Sequence[str]:
     return [
-        f"{name}: {outcome.read[name]} ({outcome.confidence[name]:.2f})" for name in wrong(outcome)
+        f"{key}: {outcome.read.get(key) or 'unknown'} ({outcome.confidence.get(key, 0.0):.2f})"
+        for key in outcome.wrong()
     ]
-
-
-def _numbers(share: Share) -> dict[str, float | list[float]]:
-    low, high = share.interval
-    return {
-        "right": share.right,
-        "of": share.total,
-        "share": round(share.value, 4),
-        "interval": [round(low, 4), round(high, 4)],
-    }
