@@ -1,15 +1,16 @@
 """Our autoencoders beside those of diffusers: time and memory of encoding and decoding.
 
-    python benchmarks/autoencoders.py [--size 17x256x256] [--only hunyuan,ltx] [--rounds 3]
+    python benchmarks/autoencoders.py [--size 17x256x256] [--only hunyuan,ltx] [--rounds 1]
 
-HunyuanVideo and LTX-Video run on equal random weights and equal inputs, in turn, in one process;
-what they give is compared first. WF-VAE-L is held against the encoders of Allegro and CogVideoX,
-as in Table 6 of its paper (2411.17459), which gives ratios of 7.8 and 5.4 in throughput and 7.8
-and 5.0 in memory at 33x512x512 on a GPU.
+HunyuanVideo and LTX-Video run on equal random weights and equal inputs; what they give is
+compared. WF-VAE-L is held against the encoders of Allegro and CogVideoX, as in Table 6 of its
+paper (2411.17459), which gives ratios of 7.8 and 5.4 in throughput and 7.8 and 5.0 in memory at
+33x512x512 on a GPU.
 
-Times are the least of several rounds: CPU seconds of one thread on a CPU, which a busy machine
-changes little, seconds on a GPU. Memory is the peak of a fresh process above what it held before
-the call: resident on a CPU, allocated on a GPU.
+On a CPU ours and theirs run at the same time, each on one thread of a process of its own, so that
+a busy machine hinders both alike; times are CPU seconds. On a GPU they run one after the other.
+Times are the least of all rounds. Memory is the peak of the process above what it held before the
+first call: resident on a CPU, allocated on a GPU.
 """
 
 import argparse
@@ -19,8 +20,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
@@ -61,9 +63,10 @@ Size = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Job:
-    """One call: of which system, whose code, which half, on what."""
+    """One call: of which system, beside which, whose code, which half, on what."""
 
     system: str
+    peer: str
     who: str
     half: str
     size: Size
@@ -72,33 +75,34 @@ class Job:
     compiled: bool = False
 
 
-def theirs(system: str) -> nn.Module:
-    """The class of diffusers at its public size."""
+def theirs(system: str, half: str) -> nn.Module:
+    """The class of diffusers at its public size, with random weights for one half."""
     import diffusers.models.autoencoders as oracle
 
-    if system == "hunyuan":
-        model = oracle.AutoencoderKLHunyuanVideo()
-        model.use_framewise_encoding = model.use_framewise_decoding = False  # as ours: at once
-    elif system == "ltx":
-        model = oracle.AutoencoderKLLTXVideo(**LTX)
-    elif system == "allegro":
-        model = oracle.AutoencoderKLAllegro()
-    else:
-        model = oracle.AutoencoderKLCogVideoX()
+    with torch.device("meta"):
+        if system == "hunyuan":
+            model = oracle.AutoencoderKLHunyuanVideo()
+            model.use_framewise_encoding = model.use_framewise_decoding = False  # as ours: at once
+        elif system == "ltx":
+            model = oracle.AutoencoderKLLTXVideo(**LTX)
+        elif system == "allegro":
+            model = oracle.AutoencoderKLAllegro()
+        else:
+            model = oracle.AutoencoderKLCogVideoX()
     found: nn.Module = model
-    return found
+    return random(found, half)
 
 
-def ours(system: str, peer: nn.Module | None) -> nn.Module:
+def ours(system: str, peer: nn.Module | None, half: str) -> nn.Module:
     """Our model, sharing the peer's weights where it is the same architecture."""
-    if system == "wavelet":
-        return WAVELET_L.build()
-    denoising = autoencoder_config(LTX_PUBLIC)
-    config = CausalKLConfig() if system == "hunyuan" else denoising
-    if peer is None:
-        return config.build()
+    denoising = autoencoder_config({**LTX, "latent_channels": 128})
     with torch.device("meta"):  # a module without memory takes the tensors as they are
-        model: nn.Module = config.build()
+        if system == "wavelet":
+            model: nn.Module = WAVELET_L.build()
+        else:
+            model = (CausalKLConfig() if system == "hunyuan" else denoising).build()
+    if peer is None:
+        return random(model, half)
     keys = causal_kl_key_map()
     if system == "ltx":
         keys = autoencoder_key_map(denoising, "diffusers")
@@ -106,13 +110,37 @@ def ours(system: str, peer: nn.Module | None) -> nn.Module:
     return model
 
 
-LTX_PUBLIC: dict[str, Any] = {**LTX, "latent_channels": 128}
+def random(model: nn.Module, half: str) -> nn.Module:
+    """Fill all weights but those of the other half, which stay without memory."""
+    torch.manual_seed(0)
+    for name, part in model.named_children():
+        if name != OTHER[half]:
+            part.to_empty(device="cpu")
+    for name, values in [*model.named_parameters(), *model.named_buffers()]:
+        if values.is_meta and "." in name:
+            continue
+        if values.is_meta:
+            parent = model
+            parent.register_buffer(name, torch.ones(values.shape))
+        elif name.endswith("timestep_scale_multiplier"):
+            values.fill_(1000.0)
+        elif values.ndim > 1:
+            values.uniform_(-1, 1).div_(values[0].numel() ** 0.5)
+        else:
+            values.fill_(float(name.endswith("weight")))
+    return model
+
+
+OTHER = {"encode": "decoder", "decode": "encoder"}
 
 
 def calls(job: Job, model: nn.Module) -> Callable[[], Tensor]:
     """What is measured: moments of a clip, or pixels of latents."""
     dtype, device = getattr(torch, job.dtype), torch.device(job.device)
-    model = model.to(device, dtype).eval()
+    getattr(model, OTHER[job.half]).to(dtype)
+    for name, part in model.eval().named_children():
+        if name != OTHER[job.half]:
+            part.to(device, dtype)
     frames, height, width = job.size
     generator = torch.Generator().manual_seed(1)
 
@@ -137,102 +165,100 @@ def calls(job: Job, model: nn.Module) -> Callable[[], Tensor]:
     return lambda: model.decode_raw(latents)
 
 
-def timed(call: Callable[[], Tensor], device: str) -> tuple[Tensor, float]:
-    """What a call gives, and its seconds."""
-    if device == "cpu":
-        start = time.process_time()
-        result = call()
-        return result, time.process_time() - start
-    torch.cuda.synchronize()
-    start = time.perf_counter()
-    result = call()
-    torch.cuda.synchronize()
-    return result, time.perf_counter() - start
-
-
 @torch.no_grad()
-def race(jobs: Sequence[Job], rounds: int) -> dict[str, Any]:
-    """The least time of each of two jobs, in turn in this process, and how far apart they are."""
+def measured(job: Job, rounds: int, result: Path) -> dict[str, float]:
+    """Seconds of the quickest call and bytes of the most hungry one; what it gives in a file."""
     torch.set_num_threads(1)
-    peer = theirs(jobs[1].system)
-    equal = jobs[0].system == jobs[1].system
-    runs = [calls(jobs[0], ours(jobs[0].system, peer if equal else None)), calls(jobs[1], peer)]
-    if jobs[0].compiled:
-        runs = [torch.compile(run) for run in runs]
-    times: list[list[float]] = [[], []]
-    apart = None
-    for _ in range(rounds):
-        results = []
-        for one, run in zip(times, runs, strict=True):
-            result, spent = timed(run, jobs[0].device)
-            one.append(spent)
-            results.append(result.float())
-        if equal:
-            apart = float((results[0] - results[1]).norm() / results[1].norm())
-    return {"seconds": [min(one) for one in times], "apart": apart}
-
-
-@torch.no_grad()
-def peak(job: Job) -> dict[str, Any]:
-    """Bytes of one call above what this fresh process held before."""
-    torch.set_num_threads(1)
-    model = ours(job.system, None) if job.who == "ours" else theirs(job.system)
+    model = theirs(job.peer, job.half) if job.peer == job.system else None
+    if job.who == "ours" or model is None:
+        model = ours(job.system, model, job.half)
     run = calls(job, model)
-    if job.device != "cpu":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+    if job.compiled:
+        run = torch.compile(run)
         run()
-        return {"bytes": torch.cuda.max_memory_allocated() - before}
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before = _status("VmRSS")
-    run()
-    return {"bytes": _status("VmHWM") - before}
+    memory = _resident if job.device == "cpu" else _allocated
+    before = memory(True)
+    times = []
+    for _ in range(rounds):
+        start = _clock(job.device)
+        made = run()
+        times.append(_clock(job.device) - start)
+    torch.save(made.float().cpu(), result)
+    return {"seconds": min(times), "bytes": memory(False) - before}
 
 
-def _status(name: str) -> int:
-    """A size of this process in bytes, as Linux counts it."""
+def _clock(device: str) -> float:
+    if device == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def _allocated(begin: bool) -> int:
+    if begin:
+        torch.cuda.reset_peak_memory_stats()
+    return torch.cuda.max_memory_allocated()
+
+
+def _resident(begin: bool) -> int:
+    """The most that this process has held, since the beginning that is asked for."""
+    if begin:
+        Path("/proc/self/clear_refs").write_text("5")  # as Linux counts it, in kB
     lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * int(next(line for line in lines if line.startswith(name)).split()[1])
+    return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
 
 
-def elsewhere(what: str, jobs: Sequence[Job], rounds: int) -> dict[str, Any]:
-    """The same in a process of its own."""
-    order = json.dumps({"what": what, "jobs": [vars(job) for job in jobs], "rounds": rounds})
-    done = subprocess.run(
-        [sys.executable, __file__, "--order", order], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or [f"signal {-done.returncode}"])[-1]
+def elsewhere(jobs: Sequence[Job], rounds: int) -> tuple[list[dict[str, Any]], float | None]:
+    """All jobs in processes of their own, and how far apart two equal models' results are."""
+    with TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{job.who}.pt" for job in jobs]
+        started: list[subprocess.Popen[str]] = []
+        for job, file in zip(jobs, files, strict=True):
+            order = json.dumps({"job": vars(job), "rounds": rounds, "file": str(file)})
+            command = [sys.executable, __file__, "--order", order]
+            pipe = subprocess.PIPE
+            started.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True))
+            if job.device != "cpu":
+                started[-1].wait()
+        answers = [_answer(process) for process in started]
+        if jobs[0].system != jobs[1].system or any("failed" in one for one in answers):
+            return answers, None
+        found, expected = (torch.load(file) for file in files)
+        return answers, float((found - expected).norm() / expected.norm())
+
+
+def _answer(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    out, err = process.communicate()
+    if process.returncode:
+        reason = (err.strip().splitlines() or [f"signal {-process.returncode}"])[-1]
         return {"failed": reason}
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    answer: dict[str, Any] = json.loads(out.splitlines()[-1])
     return answer
 
 
 def obey(order: str) -> None:
     """Do what `elsewhere` asks, and print it."""
     asked = json.loads(order)
-    jobs = [Job(**{**job, "size": tuple(job["size"])}) for job in asked["jobs"]]
-    found = race(jobs, asked["rounds"]) if asked["what"] == "race" else peak(jobs[0])
-    print(json.dumps(found))
+    job = Job(**{**asked["job"], "size": tuple(asked["job"]["size"])})
+    print(json.dumps(measured(job, asked["rounds"], Path(asked["file"]))))
 
 
 def row(name: str, jobs: Sequence[Job], rounds: int) -> str:
     """A line of the table."""
-    raced = elsewhere("race", jobs, rounds)
-    peaks = [elsewhere("peak", [job], 1) for job in jobs]
-    failed = [one["failed"] for one in (raced, *peaks) if "failed" in one]
+    answers, apart = elsewhere(jobs, rounds)
+    failed = [one["failed"] for one in answers if "failed" in one]
     frames, height, width = jobs[1].size
     head = f"| {name} | {jobs[0].half} {frames}x{height}x{width} | {jobs[0].dtype} |"
     if failed:
         return f"{head} {failed[0]} |"
-    ours_s, theirs_s = raced["seconds"]
+    ours_s, theirs_s = (one["seconds"] for one in answers)
     per = [job.size[0] for job in jobs]  # frames differ by one where a length is not legal
     times = (ours_s / per[0]) / (theirs_s / per[1])
-    ours_b, theirs_b = (one["bytes"] / 2**20 for one in peaks)
-    apart = "" if raced["apart"] is None else f"{raced['apart']:.1e}"
+    ours_b, theirs_b = (one["bytes"] / 2**20 for one in answers)
+    distance = "" if apart is None else f"{apart:.1e}"
     return (
         f"{head} {ours_s:.1f} | {theirs_s:.1f} | {times:.2f} | {ours_b:.0f} | {theirs_b:.0f} | "
-        f"{ours_b / theirs_b:.2f} | {apart} |"
+        f"{ours_b / theirs_b:.2f} | {distance} |"
     )
 
 
@@ -258,7 +284,7 @@ def table(wanted: Wanted, device: str, compiled: bool) -> None:
             for half in ("encode", "decode"):
                 if system in wanted.only:
                     jobs = [
-                        Job(system, who, half, wanted.size, dtype, device, compiled)
+                        Job(system, system, who, half, wanted.size, dtype, device, compiled)
                         for who in ("ours", "theirs")
                     ]
                     print(row(system, jobs, wanted.rounds), flush=True)
@@ -267,10 +293,11 @@ def table(wanted: Wanted, device: str, compiled: bool) -> None:
                 if device != "cpu":
                     frames, legal, side = 33, 33, 512  # the paper's
                 side //= wanted.divide
-                jobs = [
-                    Job("wavelet", "ours", "encode", (legal, side, side), dtype, device, compiled),
-                    Job(system, "theirs", "encode", (frames, side, side), dtype, device, compiled),
-                ]
+                rest = ("encode", (legal, side, side), dtype, device, compiled)
+                jobs = [Job("wavelet", system, "ours", *rest)]
+                jobs.append(
+                    replace(jobs[0], system=system, who="theirs", size=(frames, side, side))
+                )
                 name = f"{system} / WF-VAE-L (paper: {PAPER[system]})"
                 print(row(name, jobs, wanted.rounds), flush=True)
 
@@ -285,7 +312,7 @@ def main() -> None:
     parser.add_argument("--size", default="17x256x256", help="FRAMESxHEIGHTxWIDTH")
     parser.add_argument("--only", default="hunyuan,ltx,allegro,cogvideox")
     parser.add_argument("--dtypes", default="float32,bfloat16")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--divide", type=int, default=1, help="the sides of the other two's cubes")
     parser.add_argument("--gpu", action="store_true", help="on a GPU too, and compiled")
     parser.add_argument("--order", help=argparse.SUPPRESS)

@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from kineograph.nn import entrances, piecewise
 from kineograph.nn.borders import BorderedConv, Edges, Zeros
+from kineograph.nn.cutting import Cut, Plain, Window, pieces
 from kineograph.nn.entrances import GroupsThenSilu, LayerThenSilu, PointsThenSilu
-from kineograph.nn.piecewise import Plain, Window, convolve, convolve_doubled, pieces, pointwise
+from kineograph.nn.piecewise import convolve, convolve_doubled, pointwise
 
 ROOMS = {"whole": 1 << 20, "pieces": 1500, "smallest pieces": 1}
 
@@ -27,7 +28,15 @@ def _no_gradients():
 @pytest.fixture(params=ROOMS.values(), ids=ROOMS)
 def room(request, monkeypatch):
     monkeypatch.setattr(piecewise, "CPU_PIECE", request.param)
+    monkeypatch.setattr(piecewise, "PRODUCTS", 256 * request.param)
     monkeypatch.setattr(entrances, "CPU_STEP", max(1, request.param // 8))
+
+
+@pytest.fixture(params=[1, 1 << 30], ids=["fewer products", "plain"])
+def _way(request, monkeypatch):
+    """However few channels and points there are, all layers one way."""
+    monkeypatch.setattr(piecewise, "NARROW", request.param)
+    monkeypatch.setattr(piecewise, "ROUNDS", 0)
 
 
 def clip(channels: int = 4) -> Tensor:
@@ -41,7 +50,7 @@ def around(x: Tensor, *, time: bool, plane: bool) -> Tensor:
     return torch.cat((x[:, :, :1] * time, x[:, :, :1] * time, x), dim=2)
 
 
-@pytest.mark.usefixtures("room")
+@pytest.mark.usefixtures("room", "_way")
 @pytest.mark.parametrize("stride", [(1, 1, 1), (1, 2, 2), (2, 2, 2)], ids=str)
 @pytest.mark.parametrize("repeat", [(True, True), (True, False), (False, False)], ids=str)
 @pytest.mark.parametrize("outside", [3, 300], ids=["more points", "more weights"])
@@ -58,10 +67,30 @@ def test_pieces_are_the_whole(stride, repeat, outside):
     assert torch.allclose(onto, added, atol=1e-5)
 
 
-@pytest.mark.usefixtures("room")
+@pytest.mark.usefixtures("_way")
+def test_weights_take_turns(monkeypatch):
+    monkeypatch.setattr(piecewise, "WEIGHTS", 64 * 4 * 4 * 3)  # three of five output channels
+    layer, x = nn.Conv3d(4, 5, 3), clip()
+    window = Window((3, 3, 3), (1, 1, 1), (2, 1, 1), (0, 1, 1))
+    expected = layer(around(x, time=True, plane=True))
+    assert torch.allclose(convolve(x, layer, Plain(), window), expected, atol=1e-5)
+
+
+@pytest.mark.usefixtures("room", "_way")
+@pytest.mark.parametrize("kernel", [(3, 3, 3), (1, 3, 3)], ids=str)
+def test_a_frame_by_itself_is_the_whole_too(kernel):
+    layer, x = nn.Conv3d(4, 3, kernel), clip()
+    window = Window(kernel, (1, 1, 1), (kernel[0] - 1, 1, 1), (0, 1, 1), (True, False))
+    for frames in (1, 2):
+        part = x[:, :, :frames]
+        expected = layer(around(part, time=True, plane=False)[:, :, 3 - kernel[0] :])
+        assert torch.allclose(convolve(part, layer, Plain(), window), expected, atol=1e-5)
+
+
+@pytest.mark.usefixtures("room", "_way")
 @pytest.mark.parametrize("plane", [True, False])
 @pytest.mark.parametrize("time", [True, False])
-def test_two_sums_of_weights_are_a_doubled_clip(time, plane):
+def test_a_doubled_clip_is_not_made(time, plane):
     layer, x = nn.Conv3d(4, 3, 3), clip()
     larger = x.repeat_interleave(2, dim=3).repeat_interleave(2, dim=4)
     if time:
@@ -133,12 +162,11 @@ def test_a_point_wide_kernel_is_a_product():
     assert torch.allclose(pointwise(x, layer), layer(x), atol=1e-6)
 
 
-def test_a_piece_holds_no_more_than_its_room(monkeypatch):
-    monkeypatch.setattr(piecewise, "CPU_PIECE", 4 * 8 * 6 * 12)  # 12 rows of 6 points, 8 channels
+def test_a_piece_holds_no_more_than_its_room():
     window = Window((3, 3, 3), (1, 1, 1), (2, 1, 1), (0, 1, 1))
     found = [
         (one.frames.stop - one.frames.start) * (one.rows.stop - one.rows.start)
-        for one in pieces(clip(), Plain(), window, 8)
+        for one in pieces(clip(), Plain(), window, Cut(12 * 6, torch.float32))  # 12 rows of 6
     ]
     assert max(found) <= 12
     assert sum(found) == 2 * 5 * 7

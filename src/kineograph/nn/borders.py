@@ -10,16 +10,8 @@ from typing import Protocol
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kineograph.nn.piecewise import (
-    NOTHING,
-    POINT,
-    Entrance,
-    Sizes,
-    Window,
-    convolve,
-    learning,
-    pointwise,
-)
+from kineograph.nn.cutting import NOTHING, POINT, Entrance, Sizes, Window
+from kineograph.nn.piecewise import convolve, learning, pointwise
 
 
 class Border(Protocol):

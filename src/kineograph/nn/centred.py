@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from kineograph.nn.conv import Cache
-from kineograph.nn.piecewise import NOTHING, Entrance, Window, convolve, learning
+from kineograph.nn.cutting import NOTHING, Entrance, Window
+from kineograph.nn.piecewise import convolve, learning
 
 WINDOW = Window((3, 3, 3), before=(1, 1, 1), behind=(1, 1, 1))
 

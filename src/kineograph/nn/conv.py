@@ -12,15 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from kineograph.nn.piecewise import (
-    NOTHING,
-    POINT,
-    Entrance,
-    Window,
-    convolve,
-    learning,
-    pointwise,
-)
+from kineograph.nn.cutting import NOTHING, POINT, Entrance, Window
+from kineograph.nn.piecewise import convolve, learning, pointwise
 from kineograph.nn.tiling import join
 
 

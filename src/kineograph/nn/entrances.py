@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kineograph.nn.cutting import Write
 from kineograph.nn.norm import rms_norm
-from kineograph.nn.piecewise import Write
 
 # Values that are worked on at once: they stay in a core's cache. Other devices have none to keep.
 CPU_STEP = 1 << 17

@@ -24,10 +24,15 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., inputs) -> (..., outputs)."""
-        if not (wider(x) and x.numel() >= FEW * self.in_features):
-            return super().forward(x)
-        bias = None if self.bias is None else self.bias.float()
-        return functional.linear(x.float(), self.weight.float(), bias).to(x.dtype)
+        return linear(x, self.weight, self.bias)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The same as a function: (..., inputs), (outputs, inputs), (outputs,) -> (..., outputs)."""
+    if not (wider(x) and x.numel() >= FEW * weight.shape[1]):
+        return functional.linear(x, weight, bias)
+    bias = None if bias is None else bias.float()
+    return functional.linear(x.float(), weight.float(), bias).to(x.dtype)
 
 
 def gelu_of(layer: nn.Module, x: Tensor) -> Tensor:

@@ -5,96 +5,58 @@ costs more than arithmetic. Here a piece of the clip, with what stands around it
 into one small buffer that every piece uses again, and the convolution goes on from there. So
 memory holds what comes in and what goes out, and little else.
 
+How a piece is convolved depends on what the machine is good at: see `convolve`.
+
 Training takes the whole clip: it has to keep every step anyway.
 
 Letters: B clips, C channels, T frames of Y x X.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from math import isqrt
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator
+from dataclasses import replace
+from math import prod
+from operator import add
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Sizes = tuple[int, int, int]
-Write = Callable[[Tensor, Tensor], None]
+from kineograph.nn.cutting import Cut, Entrance, Plain, Sizes, Window, pieces
+from kineograph.nn.linear import linear, wider
+from kineograph.nn.winograd import (
+    DOUBLED,
+    SINGLE,
+    SLIDING,
+    Axes,
+    Axis,
+    Rooms,
+    convolved,
+    products,
+    transformed,
+)
 
 # Bytes of what comes out of one piece. A C library keeps freed memory of this size and gives it
 # out again without a page fault; on other devices pieces are for memory alone.
 CPU_PIECE = 24 << 20
 DEVICE_PIECE = 256 << 20
+PRODUCTS = 8 << 20  # bytes of one piece's products
+WEIGHTS = 32 << 20  # bytes of weights that are brought into another form at once
+NARROW = 32  # channels below which sums cost more than the products they save
+AXES: dict[int, Axis] = {1: SINGLE, 3: SLIDING}
+EVERY = slice(None)
+ROUNDS = 16  # points for each product below which its weights cost more than they save
 
 
-class Entrance(Protocol):
-    """What stands before a convolution: a norm and an activation, or nothing."""
+class Part(NamedTuple):
+    """Of clip number `number` some output frames, rows, columns and channels.
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """(B, C, T, Y, X) -> the same, for training."""
-        ...
-
-    def measured(self, clip: Tensor, index: int) -> Write:
-        """Look at the whole clip number `index`, points (T, Y, X, C).
-
-        Returns:
-            What writes points (t, y, x, C) of it, as the convolution reads them, into others.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class Plain:
-    """Nothing stands before it."""
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """(B, C, T, Y, X) -> the same."""
-        return x
-
-    def measured(self, clip: Tensor, index: int) -> Write:
-        """(T, Y, X, C) -> a copy."""
-        return _copy
-
-
-NOTHING = Plain()
-POINT: tuple[Sizes, Sizes] = ((1, 1, 1), (1, 1, 1))  # kernel and stride that see one point
-
-
-@dataclass(frozen=True)
-class Window:
-    """What a convolution reads: its kernel, its stride, and what stands around the clip.
-
-    before, behind: frames, rows and columns that are put around.
-    repeat: whether these are the clip's outermost ones in time, and in the plane; else zeros.
-    """
-
-    kernel: Sizes
-    stride: Sizes = (1, 1, 1)
-    before: Sizes = (0, 0, 0)
-    behind: Sizes = (0, 0, 0)
-    repeat: tuple[bool, bool] = (True, True)
-
-    def sizes(self, inside: Sizes) -> Sizes:
-        """How large the output is for T, Y, X of input."""
-        frames, rows, columns = (
-            (size + before + behind - kernel) // stride + 1
-            for size, before, behind, kernel, stride in zip(
-                inside, self.before, self.behind, self.kernel, self.stride, strict=True
-            )
-        )
-        return frames, rows, columns
-
-
-class Piece(NamedTuple):
-    """Of clip number `number` the output frames and rows, and all that they are made of.
-
-    points: (t, y, x, C), valid until the next piece.
+    points: (t, y, x, c), maybe with more at their ends than the output has.
     """
 
     number: int
-    frames: slice
-    rows: slice
+    where: tuple[slice, slice, slice]
+    channels: slice
     points: Tensor
 
 
@@ -112,6 +74,10 @@ def convolve(
 ) -> Tensor:
     """A convolution of what an entrance makes of a clip.
 
+    In single precision on a CPU, where multiplying takes the time, wide layers do with fewer
+    products (`kineograph.nn.winograd`). Where there are fewer points than weights, these stay as
+    they lie in memory. What `wider` says is multiplied in single precision.
+
     Args:
         x: (B, C, T, Y, X), channels last in memory or copied there piece by piece.
         layer: gives weight and bias; its own padding is not used.
@@ -122,26 +88,18 @@ def convolve(
     Returns:
         (B, C', T', Y', X'), channels last.
     """
-    weight = layer.weight
     size = window.sizes((x.shape[2], x.shape[3], x.shape[4]))
-    few = size[0] * size[1] * size[2] <= len(weight) and window.stride == (1, 1, 1)
-    gathered = few and x.device.type in ("cpu", "meta")  # see `_gathered`
-    points_last = _channels_last(x, weight, size)
-    if points_last:
-        weight = weight.to(memory_format=torch.channels_last_3d)
-    found = _empty(x, len(weight), size) if onto is None else onto
-    target = found.movedim(1, -1)
-    for index, frames, rows, points in pieces(x, entrance, window, len(weight)):
-        if gathered:
-            y = _gathered(points, weight, layer.bias)
-        else:
-            y = _convolved(points, weight, layer.bias, window.stride, points_last=points_last)
-        part = target[index, frames, rows]
-        if onto is None:
-            part.copy_(y)
-        else:
-            part.add_(y)
-    return found
+    axes = _axes(window)
+    if axes is not None and _saves(x, layer, axes, size):
+        missing = [-count % axis.tile for count, axis in zip(size, axes, strict=True)]
+        time, rows, columns = map(add, window.behind, missing)
+        filled = replace(window, behind=(time, rows, columns))
+        parts = _multiplied(x, layer, entrance, filled, axes)
+    elif _few(x, layer, window, size):
+        parts = _gathered(x, layer, entrance, window)
+    else:
+        parts = _convolved(x, layer, entrance, window)
+    return _joined(x, layer, size, parts, onto)
 
 
 def convolve_doubled(
@@ -151,8 +109,7 @@ def convolve_doubled(
 
     Rows and columns are doubled, with `time` (and a kernel of 3) also all frames but the first.
     Of the three neighbours that the kernel reads along a doubled axis two are copies of one
-    entry, so that two sums of weights do, other ones for even and odd entries: 8 / 27 of the
-    arithmetic, and no repeated clip in memory.
+    entry, which saves most of the arithmetic, and there is no repeated clip in memory.
 
     Args:
         x: (B, C, T, Y, X).
@@ -163,98 +120,98 @@ def convolve_doubled(
     Returns:
         (B, C', 2 T - 1 or T, 2 Y, 2 X), channels last.
     """
-    weight = layer.weight.to(memory_format=torch.channels_last_3d)
     frames, rows, columns = x.shape[2:]
     size = (2 * frames - 1 if time else frames, 2 * rows, 2 * columns)
-    long = 2 if time else weight.shape[2]
-    window = Window(
-        kernel=(long, 3, 3),
-        before=(long - 1, 1, 1),
-        behind=(0, 1, 1),
-        repeat=repeat,
-    )
-    phases = [
-        (late, low, right, _summed(weight, (late, low, right)))
-        for late in ((0, 1) if time else (None,))
-        for low in (0, 1)
-        for right in (0, 1)
-    ]
-    found = _empty(x, len(weight), size)
-    target = found.movedim(1, -1)
-    for index, when, where, points in pieces(x, Plain(), window, len(weight)):
-        for late, low, right, kernel in phases:
-            y = _convolved(points, kernel, layer.bias, (1, 1, 1))
-            y = y[:, low : low + where.stop - where.start, right : right + columns]
-            start, step = (when.start, 1) if late is None else (2 * when.start - 1 + late, 2)
-            if start < 0:  # the first frame stays single
-                start, y = start + 2, y[1:]
-            times = slice(start, start + step * len(y), step)
-            lines = slice(2 * where.start + low, 2 * where.stop, 2)
-            target[index, times, lines, right::2].copy_(y)
-    return found
+    long = layer.kernel_size[0]
+    past = SLIDING if long == 3 else SINGLE
+    axes: Axes = (DOUBLED if time else past, DOUBLED, DOUBLED)
+    if not _saves(x, layer, axes, size):
+        return _joined(x, layer, size, _phases(x, layer, time, repeat), None)
+    # Of a doubled last frame the second half is dropped, so that what stands behind it is not read.
+    first, last = (1, 1) if time else (long - 1, -frames % past.tile)
+    window = Window((long, 3, 3), (1, 1, 1), (first, 1, 1), (last, 1, 1), repeat)
+    return _joined(x, layer, size, _multiplied(x, layer, Plain(), window, axes), None)
 
 
 def pointwise(x: Tensor, layer: torch.nn.Conv3d) -> Tensor:
     """A 1 x 1 x 1 convolution (B, C, T, Y, X) -> (B, C', T, Y, X), as one matrix product."""
-    points = functional.linear(x.movedim(1, -1), layer.weight.flatten(1), layer.bias)
-    return points.movedim(-1, 1)
+    return linear(x.movedim(1, -1), layer.weight.flatten(1), layer.bias).movedim(-1, 1)
 
 
-def pieces(x: Tensor, entrance: Entrance, window: Window, outside: int) -> Iterator[Piece]:
-    """All pieces of clips (B, C, T, Y, X), of which `outside` channels will be made."""
-    inside = (x.shape[2], x.shape[3], x.shape[4])
-    frames, rows, columns = window.sizes(inside)
-    if 0 in (frames, rows, columns):
-        return
-    room = CPU_PIECE if x.device.type in ("cpu", "meta") else DEVICE_PIECE
-    # Pieces about as long as high: then the least of them is read twice.
-    area = max(1, room // (x.element_size() * columns * outside))
-    long = min(frames, max(1, area // min(rows, isqrt(area))))
-    high = min(rows, max(1, area // long))
-    buffer = x.new_empty(
-        (long - 1) * window.stride[0] + window.kernel[0],
-        (high - 1) * window.stride[1] + window.kernel[1],
-        (columns - 1) * window.stride[2] + window.kernel[2],
-        x.shape[1],
-    )
-    for index, clip in enumerate(x.movedim(1, -1)):
-        write = entrance.measured(clip, index)
-        for first in range(0, frames, long):
-            when = slice(first, min(first + long, frames))
-            for top in range(0, rows, high):
-                where = slice(top, min(top + high, rows))
-                spans = (when, where, slice(0, columns))
-                yield Piece(index, when, where, _fill(buffer, clip, write, window, spans))
-
-
-def _fill(
-    buffer: Tensor, clip: Tensor, write: Write, window: Window, spans: tuple[slice, slice, slice]
+def _joined(
+    x: Tensor, layer: torch.nn.Conv3d, size: Sizes, parts: Iterator[Part], onto: Tensor | None
 ) -> Tensor:
-    """Write what output `spans` are made of to the buffer's beginning."""
-    reads, inner = [], []
-    for axis, span in enumerate(spans):
-        start = span.start * window.stride[axis] - window.before[axis]
-        length = (span.stop - span.start - 1) * window.stride[axis] + window.kernel[axis]
-        low, high = max(start, 0), min(start + length, clip.shape[axis])
-        reads.append(slice(low, high))
-        inner.append((low - start, high - start, length))
-    points = buffer[: inner[0][2], : inner[1][2], : inner[2][2]]
-    write(clip[tuple(reads)], points[tuple(slice(low, high) for low, high, _ in inner)])
-    for axis in (2, 1, 0):  # an axis covers what later ones have filled, corners included
-        low, high, length = inner[axis]
-        for edge, missing in ((low, slice(0, low)), (high - 1, slice(high, length))):
-            if missing.start < missing.stop:
-                _around(points, axis, missing, edge, repeat=window.repeat[min(axis, 1)])
-    return points
+    """All parts of an output of T', Y', X' points in one tensor, or added to one."""
+    found = onto
+    if found is None:
+        found = x.new_empty(len(x), *size, layer.out_channels).movedim(-1, 1)
+    whole = found.movedim(1, -1)
+    for number, where, channels, points in parts:
+        target = whole[(number, *where, channels)]
+        points = points[: target.shape[0], : target.shape[1], : target.shape[2]]
+        if onto is None:
+            target.copy_(points)
+        else:
+            target.add_(points)
+    return found
 
 
-def _around(points: Tensor, axis: int, missing: slice, edge: int, *, repeat: bool) -> None:
-    """Fill entries of an axis that lie outside the clip."""
-    part = points.narrow(axis, missing.start, missing.stop - missing.start)
-    if repeat:
-        part.copy_(points.narrow(axis, edge, 1).expand_as(part))
-    else:
-        part.zero_()
+def _on_cpu(x: Tensor) -> bool:
+    """Whether x is on a CPU, or has only a shape and stands for what is."""
+    return x.device.type in ("cpu", "meta")
+
+
+def _computed(x: Tensor) -> torch.dtype:
+    """What a clip is multiplied in."""
+    return torch.float32 if wider(x) else x.dtype
+
+
+def _cut(x: Tensor, layer: torch.nn.Conv3d) -> Cut:
+    """Pieces that fill the room on either side of a layer."""
+    room, dtype = CPU_PIECE if _on_cpu(x) else DEVICE_PIECE, _computed(x)
+    channels = max(layer.in_channels, layer.out_channels)
+    return Cut(points=room // (dtype.itemsize * channels), dtype=dtype)
+
+
+def _axes(window: Window) -> Axes | None:
+    """How fewer products do along each axis; None: they do not."""
+    if (
+        window.stride != (1, 1, 1)
+        or not set(window.kernel) <= AXES.keys()
+        or 3 not in window.kernel
+    ):
+        return None
+    time, rows, columns = (AXES[length] for length in window.kernel)
+    return time, rows, columns
+
+
+def _saves(x: Tensor, layer: torch.nn.Conv3d, axes: Axes, size: Sizes) -> bool:
+    """Whether fewer products of a clip, for T', Y', X' points, are less work."""
+    single = _on_cpu(x) and _computed(x) == torch.float32
+    wide = min(layer.in_channels, layer.out_channels) >= NARROW
+    return single and wide and prod(size) >= ROUNDS * products(axes)
+
+
+def _multiplied(
+    x: Tensor, layer: torch.nn.Conv3d, entrance: Entrance, window: Window, axes: Axes
+) -> Iterator[Part]:
+    """With fewer products, as many channels at once as there is room for their weights."""
+    count, inside = products(axes), layer.in_channels
+    tiles = PRODUCTS // (4 * count * max(inside, layer.out_channels))
+    time, down, _ = axes
+    area = tiles * prod(axis.tile for axis in axes)
+    cut = Cut(area, torch.float32, frames=time.tile, rows=down.tile)
+    rooms = Rooms(x.new_empty(0, dtype=torch.float32))
+    step = max(1, WEIGHTS // (4 * count * inside))
+    for first in range(0, layer.out_channels, step):
+        channels = slice(first, first + step)
+        weight = transformed(layer.weight[channels].float(), axes)
+        bias = None if layer.bias is None else layer.bias[channels].float()
+        for number, frames, rows, points in pieces(x, entrance, window, cut):
+            times = slice(frames.start * time.repeat, frames.stop * time.repeat)
+            lines = slice(rows.start * down.repeat, rows.stop * down.repeat)
+            made = convolved(points, weight, bias, axes, rooms)
+            yield Part(number, (times, lines, EVERY), channels, made)
 
 
 def _channels_last(x: Tensor, weight: Tensor, size: Sizes) -> bool:
@@ -263,16 +220,36 @@ def _channels_last(x: Tensor, weight: Tensor, size: Sizes) -> bool:
     Half precision is much faster so. In single precision it is a little slower for wide layers,
     and while there are few points, turning these round costs less than turning the weights.
     """
-    values = size[0] * size[1] * size[2] * (weight.shape[0] + weight.shape[1])
-    slow = x.device.type in ("cpu", "meta") and x.dtype == torch.float32
+    values = prod(size) * (weight.shape[0] + weight.shape[1])
+    slow = _on_cpu(x) and _computed(x) == torch.float32
     return not slow or values > weight.numel()
 
 
 def _convolved(
+    x: Tensor, layer: torch.nn.Conv3d, entrance: Entrance, window: Window
+) -> Iterator[Part]:
+    """By the library's convolution."""
+    size = window.sizes((x.shape[2], x.shape[3], x.shape[4]))
+    weight, bias = _parameters(x, layer)
+    last = _channels_last(x, weight, size)
+    if last:
+        weight = weight.to(memory_format=torch.channels_last_3d)
+    for number, frames, rows, points in pieces(x, entrance, window, _cut(x, layer)):
+        y = _plain(points, weight, bias, window.stride, points_last=last)
+        yield Part(number, (frames, rows, EVERY), EVERY, y)
+
+
+def _parameters(x: Tensor, layer: torch.nn.Conv3d) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias in what x is multiplied in."""
+    dtype = _computed(x)
+    return layer.weight.to(dtype), None if layer.bias is None else layer.bias.to(dtype)
+
+
+def _plain(
     points: Tensor,
     weight: Tensor,
     bias: Tensor | None,
-    stride: Sizes,
+    stride: Sizes = (1, 1, 1),
     *,
     points_last: bool = True,
 ) -> Tensor:
@@ -283,20 +260,59 @@ def _convolved(
     return functional.conv3d(x, weight, bias, stride).squeeze(0).movedim(0, -1)
 
 
-def _gathered(points: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """The same with stride 1, as one matrix product of the weights as they lie in memory.
+def _few(x: Tensor, layer: torch.nn.Conv3d, window: Window, size: Sizes) -> bool:
+    """Whether there are so few points that weights had better stay as they are."""
+    return _on_cpu(x) and window.stride == (1, 1, 1) and prod(size) <= layer.out_channels
+
+
+def _gathered(
+    x: Tensor, layer: torch.nn.Conv3d, entrance: Entrance, window: Window
+) -> Iterator[Part]:
+    """With stride 1, as one matrix product of the weights as they lie in memory.
 
     All that the points read is gathered first. Where it is less than the weights, that costs
     less than to bring these into the order that a convolution wants.
     """
-    near = points.movedim(-1, 0).contiguous()
-    for axis, length in enumerate(weight.shape[2:], 1):
-        near = near.unfold(axis, length, 1)
-    columns = near.permute(0, 4, 5, 6, 1, 2, 3).flatten(4).flatten(0, 3)
-    y = weight.flatten(1) @ columns
-    if bias is not None:
-        y += bias[:, None]
-    return y.view(-1, *near.shape[1:4]).movedim(0, -1)
+    step = max(1, WEIGHTS // (4 * layer.weight[0].numel()))
+    step = step if wider(x) else layer.out_channels
+    for number, frames, rows, points in pieces(x, entrance, window, _cut(x, layer)):
+        near = points.movedim(-1, 0).contiguous()
+        for axis, length in enumerate(window.kernel, 1):
+            near = near.unfold(axis, length, 1)
+        columns = near.permute(0, 4, 5, 6, 1, 2, 3).flatten(4).flatten(0, 3)
+        for first in range(0, layer.out_channels, step):
+            channels = slice(first, first + step)
+            y = layer.weight[channels].flatten(1).to(columns.dtype) @ columns
+            if layer.bias is not None:
+                y += layer.bias[channels, None]
+            made = y.view(-1, *near.shape[1:4]).movedim(0, -1)
+            yield Part(number, (frames, rows, EVERY), channels, made)
+
+
+def _phases(
+    x: Tensor, layer: torch.nn.Conv3d, time: bool, repeat: tuple[bool, bool]
+) -> Iterator[Part]:
+    """A doubled clip's convolution: sums of weights, other ones for even and odd entries."""
+    weight, bias = _parameters(x, layer)
+    columns = x.shape[4]
+    long = 2 if time else weight.shape[2]
+    window = Window((long, 3, 3), before=(long - 1, 1, 1), behind=(0, 1, 1), repeat=repeat)
+    phases = [
+        (late, low, right, _summed(weight, (late, low, right)))
+        for late in ((0, 1) if time else (None,))
+        for low in (0, 1)
+        for right in (0, 1)
+    ]
+    for number, when, where, points in pieces(x, Plain(), window, _cut(x, layer)):
+        for late, low, right, kernel in phases:
+            y = _plain(points, kernel, bias)
+            y = y[:, low : low + where.stop - where.start, right : right + columns]
+            start, step = (when.start, 1) if late is None else (2 * when.start - 1 + late, 2)
+            if start < 0:  # the first frame stays single
+                start, y = start + 2, y[1:]
+            times = slice(start, start + step * len(y), step)
+            lines = slice(2 * where.start + low, 2 * where.stop, 2)
+            yield Part(number, (times, lines, slice(right, None, 2)), EVERY, y)
 
 
 def _summed(weight: Tensor, phase: tuple[int | None, int, int]) -> Tensor:
@@ -313,11 +329,3 @@ def _summed(weight: Tensor, phase: tuple[int | None, int, int]) -> Tensor:
         both = (first + second, third) if late else (first, second + third)
         weight = torch.stack(both, axis)
     return weight.contiguous(memory_format=torch.channels_last_3d)
-
-
-def _empty(x: Tensor, channels: int, size: Sizes) -> Tensor:
-    return x.new_empty(len(x), *size, channels).movedim(-1, 1)
-
-
-def _copy(points: Tensor, out: Tensor) -> None:
-    out.copy_(points)
