@@ -132,6 +132,12 @@ def spoil(video: Tensor, generator: torch.Generator) -> Tensor:
         (B, M, 3, S, S) in [-1, 1].
     """
     x = video.movedim(-1, 2).float() / 255
+    drawn = torch.rand((len(x), 3), generator=generator)
+    return soiled(_moved(x, 2 * drawn - 1), generator) * 2 - 1
+
+
+def soiled(x: Tensor, generator: torch.Generator) -> Tensor:
+    """`spoil` without moving anything: (B, M, 3, S, S) in [0, 1], colours and sharpness changed."""
     count, moments, _, side, _ = x.shape
 
     def degree(low: float, high: float, *shape: int) -> Tensor:
@@ -142,7 +148,6 @@ def spoil(video: Tensor, generator: torch.Generator) -> Tensor:
     def noise(*shape: int) -> Tensor:
         return torch.randn((count, moments, *shape), generator=generator)
 
-    x = _moved(x, degree(-1, 1, 3))
     x = (x - 0.5) * degree(0.85, 1.15) * degree(0.92, 1.08, 1, 3, 1, 1) + 0.5
     x = x + degree(-0.08, 0.08)
     small = int(side / (1.5 + 2 * float(torch.rand((), generator=generator))))
@@ -152,7 +157,7 @@ def spoil(video: Tensor, generator: torch.Generator) -> Tensor:
     patches = interpolate(noise(3, 8, 8).flatten(0, 1), (side, side)).reshape(x.shape)
     x = x + patches * degree(-0.03, 0.06).clamp(min=0)
     x = x + noise(3, side, side) * degree(-0.04, 0.12).clamp(min=0)
-    return x.clamp(0, 1) * 2 - 1
+    return x.clamp(0, 1)
 
 
 def _moved(x: Tensor, degree: Tensor) -> Tensor:

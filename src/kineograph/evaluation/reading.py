@@ -14,7 +14,7 @@ A `Judge` is anything that looks at clips so. It states its level and, for every
 share that it read right on fresh renders; it is certified for those of at least 97 %.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Protocol
@@ -108,17 +108,21 @@ class Sight:
         the toys 2 and 3 end in their number. What was not seen is left out.
         """
         orders = permutations(range(len(self.toys)))
-        order = max(orders, key=lambda order: self._fit(order, asked))
+        return self.told(max(orders, key=lambda order: self._fit(order, asked)))
+
+    def told(self, order: Sequence[int]) -> dict[str, Said]:
+        """The answers, toys numbered in this order; a number below zero stands for no toy."""
         found = dict(self.scene)
         for number, toy in enumerate(order):
-            suffix = str(number + 1) if number else ""
-            found |= {f"{name}{suffix}": said for name, said in self.toys[toy].said.items()}
+            if toy >= 0:
+                suffix = str(number + 1) if number else ""
+                found |= {f"{name}{suffix}": said for name, said in self.toys[toy].said.items()}
         for related in self.relations:
-            if order[:2] == (related.first, related.second):
+            if list(order[:2]) == [related.first, related.second]:
                 found["relation"] = related.said
         return found
 
-    def _fit(self, order: tuple[int, ...], asked: Mapping[str, str]) -> tuple[int, int]:
+    def _fit(self, order: Sequence[int], asked: Mapping[str, str]) -> tuple[int, int]:
         """How many toys look, and do, what is asked of them."""
         looks = does = 0
         for number, toy in enumerate(order):
