@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kineograph.nn import entrances, piecewise
+from kineograph.nn import entrances, linear, piecewise
 from kineograph.nn.borders import BorderedConv, Edges, Zeros
 from kineograph.nn.cutting import Cut, Plain, Window, pieces
 from kineograph.nn.entrances import GroupsThenSilu, LayerThenSilu, PointsThenSilu
@@ -146,6 +146,29 @@ def test_half_precision_is_normalised_in_full(name):
         out = torch.empty_like(points)
         entrance.measured(points, index)(points, out)
         assert torch.allclose(out.float(), expected[index].movedim(0, -1), rtol=0.01, atol=0.01)
+
+
+@pytest.mark.usefixtures("_way")
+@pytest.mark.parametrize("outside", [3, 300], ids=["more points", "more weights"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_half_precision_without_units_is_multiplied_in_single(monkeypatch, stride, outside):
+    monkeypatch.setattr(linear, "bfloat16_units", lambda: False)
+    layer, x = nn.Conv3d(4, outside, 3, stride=stride).bfloat16(), clip().bfloat16()
+    window = Window((3, 3, 3), (stride,) * 3, (2, 1, 1), (0, 1, 1))
+    runs = [lambda x, layer: convolve(x, layer, Plain(), window)]
+    if stride == 1:
+        runs.append(lambda x, layer: convolve_doubled(x, layer, time=True, repeat=(True, True)))
+    for run in runs:
+        found, exact = run(x, layer), run(x.float(), deepcopy(layer).float())
+        assert found.dtype == torch.bfloat16
+        assert torch.equal(found, exact.bfloat16())
+
+
+def test_a_point_wide_kernel_in_half_precision_is_single_too(monkeypatch):
+    monkeypatch.setattr(linear, "bfloat16_units", lambda: False)
+    layer, x = nn.Conv3d(4, 3, 1).bfloat16(), clip().bfloat16()
+    exact = pointwise(x.float(), deepcopy(layer).float())
+    assert torch.equal(pointwise(x, layer), exact.bfloat16())
 
 
 @pytest.mark.parametrize("border", [Zeros(), Edges()], ids=str)

@@ -16,6 +16,7 @@ from torch.nn import functional
 from kineograph.nn.attention import attend
 from kineograph.nn.borders import BorderedConv
 from kineograph.nn.entrances import GroupsThenSilu
+from kineograph.nn.linear import Linear
 
 
 class Layers(Protocol):
@@ -104,10 +105,10 @@ class PointAttention(nn.Module):
         super().__init__()
         self.norm = norm
         self.bias = bias
-        self.query = nn.Linear(channels, channels)
-        self.key = nn.Linear(channels, channels)
-        self.value = nn.Linear(channels, channels)
-        self.out = nn.Linear(channels, channels)
+        self.query = Linear(channels, channels)
+        self.key = Linear(channels, channels)
+        self.value = Linear(channels, channels)
+        self.out = Linear(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, ...) -> the same."""

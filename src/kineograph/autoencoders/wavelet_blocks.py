@@ -15,6 +15,7 @@ from torch.nn import functional
 from kineograph.nn.attention import attend
 from kineograph.nn.conv import Cache, CausalConv
 from kineograph.nn.entrances import GroupsThenSilu, LayerThenSilu
+from kineograph.nn.linear import Linear
 from kineograph.nn.piecewise import convolve_doubled, learning
 from kineograph.nn.resample import (
     DoubleTime,
@@ -113,10 +114,10 @@ class FrameAttention(nn.Module):
     def __init__(self, channels: int, *, norm: NormKind) -> None:
         super().__init__()
         self.norm = build_norm(norm, channels, time_kernel=3)
-        self.query = nn.Linear(channels, channels)
-        self.key = nn.Linear(channels, channels)
-        self.value = nn.Linear(channels, channels)
-        self.out = nn.Linear(channels, channels)
+        self.query = Linear(channels, channels)
+        self.key = Linear(channels, channels)
+        self.value = Linear(channels, channels)
+        self.out = Linear(channels, channels)
 
     def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
         """(B, C, T, Y, X) -> the same; knows no time, so it leaves the cache alone."""

@@ -7,16 +7,12 @@ layer waits for it (`Cache.wait`).
 Letters: B clips, C channels, T frames of Y x X.
 """
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 
 from kineograph.nn.conv import Cache
 from kineograph.nn.cutting import NOTHING, Entrance, Window
 from kineograph.nn.piecewise import convolve, learning
-
-WINDOW = Window((3, 3, 3), before=(1, 1, 1), behind=(1, 1, 1))
 
 
 class CentredConv(nn.Conv3d):
@@ -51,14 +47,18 @@ class CentredConv(nn.Conv3d):
             onto: added to the result, (B, C', T, Y, X); overwritten where nothing is learned.
         """
         if cache is None and not learning():
-            window = replace(WINDOW, repeat=(True, self.padding_mode == "replicate"))
-            return convolve(x, self, entrance, window, onto)
+            return convolve(x, self, entrance, self._window(1), onto)
         x = entrance(x)
         if cache is None:
             y = super().forward(torch.cat((x[:, :, :1], x, x[:, :, -1:]), dim=2))
         else:
             y = self._chunk(x, cache)
         return y if onto is None else onto + y
+
+    def _window(self, around: int) -> Window:
+        """With so many frames before and behind the clip."""
+        repeat = (True, self.padding_mode == "replicate")
+        return Window((3, 3, 3), before=(around, 1, 1), behind=(around, 1, 1), repeat=repeat)
 
     def _chunk(self, x: Tensor, cache: Cache) -> Tensor:
         """What a chunk gives."""
@@ -68,7 +68,9 @@ class CentredConv(nn.Conv3d):
                 cache.keep(self, seen)
             return x.new_empty(len(x), self.out_channels, 0, *x.shape[3:])
         cache.keep(self, seen[:, :, -2:])
-        return super().forward(seen)
+        return (
+            super().forward(seen) if learning() else convolve(seen, self, NOTHING, self._window(0))
+        )
 
     def _with_past(self, x: Tensor, cache: Cache) -> Tensor:
         """A chunk behind what is left of those before it."""

@@ -131,15 +131,18 @@ class CausalConv(nn.Conv3d):
             cache: of a clip in chunks.
             onto: added to the result, (B, C', T', Y', X'); overwritten where nothing is learned.
         """
-        if learning() or cache is not None:
+        if learning():
             y = super().forward(self._after_past(entrance(x), cache))
             return y if onto is None else onto + y
         if self.sizes == POINT and entrance is NOTHING and onto is None:
             return pointwise(x, self)
         kernel, stride = self.sizes
-        before, behind = (kernel[0] - 1, self.sides, self.sides), (0, self.sides, self.sides)
+        sides, past = (self.sides, self.sides), kernel[0] - 1
+        if cache is not None:
+            x, entrance, past = self._after_past(entrance(x), cache), NOTHING, 0
         repeat = (True, self.padding_mode == "replicate")
-        return convolve(x, self, entrance, Window(kernel, stride, before, behind, repeat), onto)
+        window = Window(kernel, stride, (past, *sides), (0, *sides), repeat)
+        return convolve(x, self, entrance, window, onto)
 
     def _after_past(self, x: Tensor, cache: Cache | None) -> Tensor:
         kernel, stride = self.kernel_size[0], self.stride[0]
