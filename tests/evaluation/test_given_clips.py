@@ -102,7 +102,7 @@ def test_motion_scores_that_are_obeyed_correlate(tmp_path):
 
 
 def test_described_motion_correlates_with_itself():
-    flows = [0.1, 0.2, 0.3, 0.4, 0.5]
+    flows = [0.1 * k for k in range(8)]
     outcome = Outcome(text="", seed=0, held_out=False, asked={}, read={}, confidence={})
     shown = [
         Shown(outcome=outcome, flow=1 - one, true_flow=one, features=(), true_features=())

@@ -18,6 +18,7 @@ from kineograph.evaluation.physics import Followed
 from kineograph.evaluation.ruler import Form
 from kineograph.evaluation.score import SHARE, of_share
 from kineograph.evaluation.share import Share
+from kineograph.evaluation.sheets import beside
 from kineograph.evaluation.summary import DIFFERENCE, FOLLOWS, FRECHET, STILL_NAME, WORDS
 from kineograph.evaluation.text_clips import TEXT, Shown
 
@@ -119,8 +120,14 @@ def test_the_report_is_written_as_numbers_tables_and_pictures(tmp_path):
     assert "quick check with 8 of 400 prompts of level 1" in text
     assert "floor (90.0 %)" in text and "transition: cannot be done: no last frame" in text
     assert "shape: ball (0.75)" in text and "number 7" in text
-    assert (tmp_path / "sheet.png").exists()
     assert report.read(tmp_path) == report.read(tmp_path / "report.json") == whole().summary
+
+
+def test_columns_of_a_sheet_are_filled_with_white():
+    tall, short = torch.zeros(9, 4, 3), torch.zeros(5, 4, 3)
+    both = beside([tall.byte(), short.byte()])
+    assert both.shape == (9, 8, 3)
+    assert (both[5:, 4:] == 255).all() and (both[:5] == 0).all() and (both[:, :4] == 0).all()
 
 
 def test_two_cards_are_compared_with_intervals(tmp_path):

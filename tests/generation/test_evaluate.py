@@ -19,7 +19,7 @@ def done(folder, tmp_path_factory):
 
 
 def test_evaluate_writes_the_card_and_goes_on_without_repeating(folder, done, capsys):
-    for name in ("card.png", "sheet.png", "report.md", "report.json"):
+    for name in ("card.png", "sheet.png", "tasks.png", "report.md", "report.json"):
         assert (done / name).exists()
     data = json.loads((done / "report.json").read_text())
     assert data["conditions"]["level"] == data["subject"]["trained_level"] == 1

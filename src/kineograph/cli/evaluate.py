@@ -64,7 +64,7 @@ class Evaluate:
         folder: Path,
     ) -> None:
         """Make, read and compare all clips; write the card."""
-        from kineograph.evaluation import card, report
+        from kineograph.evaluation import card, report, sheets
         from kineograph.evaluation.coding import Coding
         from kineograph.evaluation.given_clips import TASKS, Completing
         from kineograph.evaluation.motion_scores import scored
@@ -86,7 +86,9 @@ class Evaluate:
         )
         results = bench.report(conditions, found)
         report.write(results, folder)
-        print(f"{card.write(results, folder)}: the score card; report.md and sheet.png beside it")
+        sheets.write(results, ruler, asked, folder)
+        drawn = card.write(results, folder)
+        print(f"{drawn}: the score card; report.md, sheet.png and tasks.png beside it")
 
     def _counts(self) -> tuple[int, int, int, int, int]:
         """How many prompts, clips of each task, laws, motion scores, clips to code."""

@@ -73,7 +73,7 @@ def draw(found: Summary, outcomes: Sequence[Outcome], clips: Sequence[Tensor]) -
     rows = [name for name in names if found.find("adherence, all", name)]
     facts = _facts(found)
     below = max(
-        TOP + len(rows) * BAR_ROW + 40,
+        TOP + len(rows) * BAR_ROW + 66,
         TOP + 26 + len(TASKS) * TASK_ROW + 12 + len(facts) * FACT_ROW + 40,
     )
     height = below + CLIP_ROW * ((len(clips) + 1) // 2) + EDGE // 2
@@ -98,7 +98,7 @@ def _title(pen: Pen, found: Summary) -> None:
     form = conditions.form
     about = (
         f"{extent(conditions)}, trained at level {subject.trained_level}; "
-        f"{form.frames} frames of {form.width}×{form.height}; weights {subject.digest}"
+        f"{form.frames} frames of {form.width} x {form.height}; weights {subject.digest}"
     )
     pen.write((EDGE, 78), about, 17, SOFT)
     pen.rule(EDGE, WIDTH - EDGE, 112, 2)
@@ -123,6 +123,9 @@ def _bars(pen: Pen, found: Summary, names: Sequence[str]) -> None:
     pen.square((left + 150, y + 3), HELD_OUT)
     pen.write((left + 170, y), "never seen together", 15, SOFT)
     pen.write((left + 330, y), "line: 95 %", 15, SOFT)
+    gap = found.find(f"adherence, {summary.DIFFERENCE}", ALL)
+    if gap is not None:
+        pen.write((left, y + 26), f"all, never seen less seen: {gap}", 15, SOFT)
 
 
 def _tasks(pen: Pen, found: Summary) -> None:
@@ -148,7 +151,7 @@ def _facts(found: Summary) -> list[tuple[str, str]]:
         ("Too still: less than half of it", "text-to-video", (summary.STILL_NAME,)),
         ("More motion where more is described", "text-to-video", (summary.WORDS,)),
         ("More motion for a higher score", "text-to-video", (summary.ASKED,)),
-        ("Fréchet distance to true clips", "text-to-video", (summary.FRECHET,)),
+        ("Frechet distance to true clips", "text-to-video", (summary.FRECHET,)),
         ("Autoencoder: all, toys, SSIM", "autoencoder", ("PSNR", "PSNR on the toys", "SSIM")),
     )
     facts = []

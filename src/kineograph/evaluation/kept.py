@@ -58,7 +58,7 @@ class Kept(Generic[T]):
 
     def _save(self, index: int, result: T, video: Tensor) -> None:
         """The picture first and the text at once: where there is a text, all is there."""
-        chosen = [round(moment * (len(video) - 1)) for moment in MOMENTS]
+        chosen = moments(len(video))
         path = self._path(index)
         write_image(path.with_suffix(".png"), torch.cat(list(video[chosen]), dim=1))
         with replaced(path) as part:
@@ -69,3 +69,8 @@ class Kept(Generic[T]):
 
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:04d}.json"
+
+
+def moments(frames: int) -> list[int]:
+    """The numbers of the frames that are kept of a clip."""
+    return [round(moment * (frames - 1)) for moment in MOMENTS]

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from kineograph.evaluation.share import Z
 
+FEWEST = 8
+"""Pairs below which a correlation says nothing."""
+
 
 @dataclass(frozen=True)
 class Ranked:
@@ -25,10 +28,10 @@ def rank_correlation(asked: Sequence[float], shown: Sequence[float]) -> Ranked |
 
     The interval is Fisher's, with the variance of Bonett and Wright, "Sample size requirements for
     estimating Pearson, Kendall and Spearman correlations" (2000). None where it means nothing:
-    below four pairs, or where all numbers of a list are equal.
+    below `FEWEST` pairs, or where all numbers of a list are equal.
     """
     count = len(asked)
-    if count < 4 or len(set(asked)) < 2 or len(set(shown)) < 2:
+    if count < FEWEST or len(set(asked)) < 2 or len(set(shown)) < 2:
         return None
     value = _correlation(ranks(asked), ranks(shown))
     middle = math.atanh(max(-0.999999, min(0.999999, value)))

@@ -14,14 +14,12 @@ from kineograph.evaluation import summary
 from kineograph.evaluation.adherence import Outcome
 from kineograph.evaluation.coding import Reconstructed
 from kineograph.evaluation.given_clips import Answer
-from kineograph.evaluation.kept import Kept
 from kineograph.evaluation.motion_scores import Scored
 from kineograph.evaluation.physics import Followed
 from kineograph.evaluation.ruler import Form
 from kineograph.evaluation.score import Score
 from kineograph.evaluation.text_clips import TEXT, Shown
-from kineograph.media.encode import replaced, write_image
-from kineograph.media.sheet import contact_sheet
+from kineograph.media.encode import replaced
 
 SCHEMA = 2
 """Of report.json; raised when an entry changes its meaning."""
@@ -183,17 +181,11 @@ def extent(conditions: Conditions) -> str:
 
 
 def write(report: Report, folder: Path) -> None:
-    """Write report.json, report.md and sheet.png, which shows every text-to-video clip."""
+    """Write report.json and report.md."""
     text = json.dumps(report.data(), indent=1, ensure_ascii=False) + "\n"
     for name, content in ((NAME, text), ("report.md", report.markdown())):
         with replaced(folder / name) as part:
             part.write_text(content, encoding="utf-8")
-    kept = Kept(folder / TEXT, Shown)
-    clips = [kept.frames(index) for index in range(len(report.found.shown))]
-    sheet = contact_sheet(
-        clips, [_label(one) for one in report.found.outcomes], columns=5, height=96
-    )
-    write_image(folder / "sheet.png", sheet)
 
 
 def read(path: Path) -> Summary:
@@ -255,15 +247,12 @@ def _rows(scores: Iterable[Score]) -> list[str]:
 
 def _row(outcome: Outcome) -> str:
     asked = ", ".join(outcome.asked.values())
-    read = ", ".join(_misread(outcome))
+    read = ", ".join(misread(outcome))
     return f"| {outcome.text} | {'held-out' if outcome.held_out else 'seen'} | {asked} | {read} |"
 
 
-def _label(outcome: Outcome) -> str:
-    return "  |  ".join([outcome.text, *_misread(outcome)])
-
-
-def _misread(outcome: Outcome) -> Sequence[str]:
+def misread(outcome: Outcome) -> Sequence[str]:
+    """What was read instead of what was asked, and how surely."""
     return [
         f"{key}: {outcome.read.get(key) or 'unknown'} ({outcome.confidence.get(key, 0.0):.2f})"
         for key in outcome.wrong()
