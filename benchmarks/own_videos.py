@@ -1,13 +1,13 @@
 """Fine-tune the toybox's model on a folder of captioned clips, and see how well it knows them.
 
-    python benchmarks/own_videos.py CLIPS OUT [--autoencoder-steps N] [--steps N] [--adapter RANK]
+    python benchmarks/own_videos.py CLIPS OUT [--autoencoder-steps N] [--steps N] [--adapter N]
     python benchmarks/own_videos.py CLIPS OUT --measure
 
 Says the commands of docs/guide/own_videos.md with CLIPS, and measures: for each clip the PSNR of
 what the autoencoder gives back, that of the video that is generated from the clip's caption, and
 the difference. Commands that are said again go on where they stood. Prints the table, and writes
-the sheet OUT/sheet.jpg: original, autoencoder, generated. With --adapter a LoRA of that rank is
-trained beside and measured, too.
+the sheet OUT/sheet.jpg: original, autoencoder, generated. With --adapter a LoRA of rank 32 around
+every linear layer is trained for so many steps beside, and measured, too.
 """
 
 import argparse
@@ -33,6 +33,10 @@ from kineograph.media.sheet import contact_sheet
 from kineograph.training.weights import load_autoencoder
 
 RECIPE, START = "own-videos", "toybox"
+LORA = (
+    'adapter={kind: lora, rank: 32, alpha: 32.0, layers: ["*"]}',
+    "stages.0.schedule.rate=2e-3",
+)
 WITHIN = 3.0  # dB
 SEED = 0
 
@@ -64,19 +68,22 @@ def commands(told: argparse.Namespace) -> None:
     out: Path = told.out
     processes = ("--processes", str(told.processes), "--save-every", "20")
     recipe, start = ("--model", RECIPE), ("--start", START)
-    shorter = ("--steps", str(told.autoencoder_steps)) if told.autoencoder_steps else ()
     weights = ("--autoencoder", out / "autoencoder" / "weights")
     latents = out / "latents"
     say("data check", told.clips)
     coder = (*recipe, *start, "--data", told.clips, "--out", out / "autoencoder")
-    say("train-autoencoder", *coder, *shorter, *processes)
+    say("train-autoencoder", *coder, *steps(told.autoencoder_steps), *processes)
     say("cache", *recipe, *weights, "--data", told.clips, "--out", latents)
-    shorter = ("--steps", str(told.steps)) if told.steps else ()
-    run = (*recipe, *start, *weights, "--data", latents, *shorter, *processes)
-    say("train", *run, "--out", out / "model")
-    if told.adapter:
-        lora = f"adapter={{kind: lora, rank: {told.adapter}, alpha: {told.adapter}.0}}"
-        say("train", *run, "--out", out / "adapter", "--set", lora)
+    run = (*recipe, *start, *weights, "--data", latents, *processes)
+    say("train", *run, *steps(told.steps), "--out", out / "model")
+    if told.adapter is not None:
+        lora = (word for one in LORA for word in ("--set", one))
+        say("train", *run, *steps(told.adapter), "--out", out / "adapter", *lora)
+
+
+def steps(count: int | None) -> tuple[str, ...]:
+    """The flag, where not the recipe decides."""
+    return () if count is None else ("--steps", str(count))
 
 
 def measure(model: Path, clips: Sequence[Clip], adapters: Sequence[str] = ()) -> list[Known]:
@@ -133,7 +140,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--autoencoder-steps", type=int, default=None)
     parser.add_argument("--steps", type=int, default=None)
-    parser.add_argument("--adapter", type=int, default=None, help="rank of a LoRA")
+    parser.add_argument("--adapter", type=int, default=None, help="steps of a LoRA")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--measure", action="store_true", help="what is there; train nothing")
     told = parser.parse_args()

@@ -48,7 +48,7 @@ STAGES = (
     Stage(
         name="clips",
         schedule=Schedule(
-            steps=1000, batch=4, rate=1e-3, warmup=20, decay=0.7, shape="cosine", average=0.98
+            steps=1000, batch=2, rate=1e-3, warmup=20, decay=0.7, shape="cosine", average=0.98
         ),
         text_dropout=0.05,
         words_lost=0.0,
