@@ -8,10 +8,13 @@ import torch
 from kineograph.diffusion.times import (
     ConstantShift,
     Even,
+    Geometric,
     LinearQuadratic,
     Listed,
     LogitNormal,
+    Powers,
     RatioShift,
+    Respaced,
     TokenShift,
     Uniform,
     next_level,
@@ -27,6 +30,8 @@ SCHEDULES = [
     Even(shift=TokenShift(), terminal=0.1),
     LinearQuadratic(),
     LinearQuadratic(shift=RatioShift(base=100), terminal=0.05),
+    Respaced(between=Even(terminal=0.1)),
+    Respaced(between=LinearQuadratic(), rule=Powers()),
 ]
 
 
@@ -83,3 +88,20 @@ def test_the_next_level_is_the_largest_one_below():
     expected = torch.tensor([[0.6, 0.2, 0.2], [0.0, 0.0, 0.0]])
     assert torch.equal(next_level(time, levels), expected)
     assert torch.equal(next_level(time, levels[:-1]), expected)
+
+
+@pytest.mark.parametrize("rule", [Geometric(), Powers(), Powers(rho=1.0)], ids=str)
+def test_respacing_keeps_both_ends(rule):
+    even = Even(shift=TokenShift(), terminal=0.1)
+    found, plain = Respaced(between=even, rule=rule)(8, GRID), even(8, GRID)
+    assert found.shape == plain.shape
+    torch.testing.assert_close(found[[0, -2, -1]], plain[[0, -2, -1]])
+    assert bool((found.diff() < 0).all())
+
+
+def test_geometric_times_are_shares_and_powers_have_even_roots():
+    shares = Respaced(between=Even(terminal=0.1))(6, GRID)[:-1]
+    ratio = shares[1:] / shares[:-1]
+    torch.testing.assert_close(ratio, ratio[:1].expand(5))
+    roots = Respaced(between=Even(terminal=0.1), rule=Powers(rho=3.0))(6, GRID)[:-1] ** (1 / 3)
+    torch.testing.assert_close(roots.diff(), roots.diff()[:1].expand(5))

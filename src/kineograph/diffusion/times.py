@@ -274,7 +274,45 @@ class Listed:
         return torch.tensor((*self.times, 0.0))
 
 
-Schedule: TypeAlias = Even | LinearQuadratic | Listed | Trailing | Leading
+@dataclass(frozen=True, kw_only=True)
+class Geometric:
+    """Every time is the same share of the one before it."""
+
+    kind: Literal["geometric"] = "geometric"
+
+    def __call__(self, first: Tensor, last: Tensor, count: int) -> Tensor:
+        """Times (count,) from the first to the last."""
+        return torch.linspace(float(first.log()), float(last.log()), count).exp()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Powers:
+    """Roots of times are evenly spaced (Karras et al., 2022, eq. 5)."""
+
+    kind: Literal["powers"] = "powers"
+    rho: float = 7.0
+
+    def __call__(self, first: Tensor, last: Tensor, count: int) -> Tensor:
+        """Times (count,) from the first to the last."""
+        root = 1.0 / self.rho
+        return torch.linspace(float(first**root), float(last**root), count) ** self.rho
+
+
+@dataclass(frozen=True, kw_only=True)
+class Respaced:
+    """Times between the first and the last one of another schedule, then 0."""
+
+    kind: Literal["respaced"] = "respaced"
+    between: Even | LinearQuadratic = field(default_factory=Even)
+    rule: Geometric | Powers = field(default_factory=Geometric)
+
+    def __call__(self, steps: int, grid: Grid) -> Tensor:
+        """Falling times (steps + 1,) from 1 to 0."""
+        times = self.between(steps, grid)
+        return torch.cat([self.rule(times[0], times[-2], steps), times[-1:]])
+
+
+Schedule: TypeAlias = Even | LinearQuadratic | Listed | Trailing | Leading | Respaced
 
 
 def stretched(time: Tensor, terminal: float) -> Tensor:

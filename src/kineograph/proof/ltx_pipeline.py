@@ -35,6 +35,7 @@ from kineograph.proof.ltx_sampling import (
     sampled,
     weights_of,
 )
+from kineograph.proof.ltx_schedule import diffusers_schedule
 from kineograph.proof.ltx_video import SKIPS
 from kineograph.proof.vector import Results, Vector
 from kineograph.types import Grid
@@ -101,13 +102,16 @@ def diffusers(vector: Vector) -> Results:
         places = zip(given["media"], given["frame_index"], given["strength"], strict=True)
         items += [Item(_clip(vector, media), start, value) for media, start, value in places]
     scale, rescale = said.get("guidance_scale", 3.0), said.get("guidance_rescale", 0.0)
-    scheduler = vector.config["scheduler"]
+    scheduler, count = vector.config["scheduler"], said.get("num_inference_steps", 50)
+    times = diffusers_schedule(scheduler, linear_quadratic=anywhere)(count, setting.grid)
+    kept = min(int(count * said.get("denoise_strength", 1.0)), count)
     run = Run(
-        times=_diffusers_schedule(scheduler, anywhere)(said["num_inference_steps"], setting.grid),
+        times=times[count - kept :],
         guidance=ClassifierFree(scale=scale, rescale=rescale) if scale > 1.0 else Off(),
         sampler=Renoise() if scheduler.get("stochastic_sampling") else Euler(),
         items=items,
         entering=_entering(said) if anywhere else Clean(),
+        start=vector.inputs.get("latents") if kept < count else None,
         noise_first=anywhere,
     )
     latents = sampled(vector, setting, run, said["frame_rate"])
@@ -234,17 +238,6 @@ def _schedule(scheduler: Mapping[str, Any]) -> Schedule:
     if rule == "Constant":
         return Even(shift=ConstantShift(factor=math.exp(scheduler["shift"])))
     return Even(shift=shift, terminal=terminal)
-
-
-def _diffusers_schedule(scheduler: Mapping[str, Any], linear_quadratic: bool) -> Schedule:
-    shift: Shift = ConstantShift(factor=scheduler["shift"])
-    if scheduler["use_dynamic_shifting"]:
-        shift = TokenShift(
-            low=(scheduler["base_image_seq_len"], scheduler["base_shift"]),
-            high=(scheduler["max_image_seq_len"], scheduler["max_shift"]),
-        )
-    rule = LinearQuadratic if linear_quadratic else Even
-    return rule(shift=shift, terminal=scheduler["shift_terminal"])
 
 
 def weights(vector: Vector) -> Results:

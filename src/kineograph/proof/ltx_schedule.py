@@ -20,7 +20,9 @@ from kineograph.diffusion.times import (
     ConstantShift,
     Even,
     LinearQuadratic,
+    Powers,
     RatioShift,
+    Respaced,
     Schedule,
     Shift,
     TokenShift,
@@ -28,10 +30,12 @@ from kineograph.diffusion.times import (
     shifted,
     stretched,
 )
+from kineograph.errors import CheckpointError
 from kineograph.proof.vector import Results, Vector
 from kineograph.types import Estimate, Grid, Step, replayed
 
 NO_GRID = Grid(1, 1, 1)
+USUAL = {"invert_sigmas": False, "use_beta_sigmas": False, "time_shift_type": "exponential"}
 CLIP = re.compile(r"(\d+)x(\d+)x(\d+)$")
 
 
@@ -94,14 +98,31 @@ def shift_functions(vector: Vector) -> Results:
     return Results(outputs)
 
 
+def diffusers_schedule(config: Mapping[str, Any], *, linear_quadratic: bool = False) -> Schedule:
+    """The schedule that a config of diffusers' scheduler describes.
+
+    Raises:
+        CheckpointError: it asks for something that no published model has and ours has not.
+    """
+    for name, usual in USUAL.items():
+        if config.get(name, usual) != usual:
+            raise CheckpointError(f"{name} = {config[name]!r}: expected {usual!r}")
+    shift: Shift = ConstantShift(factor=config.get("shift", 1.0))
+    if config.get("use_dynamic_shifting", False):
+        shift = TokenShift(
+            low=(config.get("base_image_seq_len", 256), config.get("base_shift", 0.5)),
+            high=(config.get("max_image_seq_len", 4096), config.get("max_shift", 1.15)),
+        )
+    rule = LinearQuadratic if linear_quadratic else Even
+    found = rule(shift=shift, terminal=config.get("shift_terminal"))
+    if config.get("use_karras_sigmas", False):
+        return Respaced(between=found, rule=Powers())
+    return Respaced(between=found) if config.get("use_exponential_sigmas", False) else found
+
+
 def diffusers_timesteps(vector: Vector) -> Results:
     """The diffusers scheduler: noise levels with a final 0, and levels times 1000."""
     config = vector.config
-    dynamic = TokenShift(
-        low=(config["base_image_seq_len"], config["base_shift"]),
-        high=(config["max_image_seq_len"], config["max_shift"]),
-    )
-    terminal = config["shift_terminal"]
     scale = config["num_train_timesteps"]
     outputs = {}
     for name in vector.outputs:
@@ -111,13 +132,10 @@ def diffusers_timesteps(vector: Vector) -> Results:
             levels = LinearQuadratic()
             if mu is not None and "sigmas" in name:  # its timesteps stay as they were passed
                 shift = ConstantShift(factor=math.exp(mu))
-                levels = LinearQuadratic(shift=shift, terminal=terminal)
+                levels = LinearQuadratic(shift=shift, terminal=config["shift_terminal"])
         else:
             steps = int(_number(name, "steps") or 0)
-            fixed = ConstantShift(factor=config["shift"])
-            levels = Even(
-                shift=dynamic if config["use_dynamic_shifting"] else fixed, terminal=terminal
-            )
+            levels = diffusers_schedule(config)
         found = levels(steps, _grid(name))
         outputs[name] = found if "sigmas" in name else found[:-1] * scale
     return Results(outputs)

@@ -66,7 +66,9 @@ def load(vector: Vector) -> Block:
     settings, state = vector.config, vector.state
     width, heads = settings["dim"], settings["heads"]
     if settings.get("gelu", "tanh") != "tanh":
-        raise CheckpointError(f"gelu = {settings['gelu']!r}: expected 'tanh', which ours is")
+        raise CheckpointError(
+            f"gelu = {settings['gelu']!r}: expected 'tanh', which ours is; the paper names none"
+        )
     config = STIVConfig(
         heads=heads,
         head_width=width // heads,
