@@ -1,11 +1,13 @@
 """Clips with holes: what is not given is black, and the mask's frames become channels."""
 
+import math
+
 import pytest
 import torch
 
-from kineograph.conditioning.masked_video import MaskedVideo, blackened, folded
+from kineograph.conditioning.masked_video import GivenNoise, MaskedVideo, blackened, folded
 from kineograph.conditioning.tasks import image_to_video
-from kineograph.types import Given, Step, seeded
+from kineograph.types import Given, Step, replayed, seeded
 
 
 class Quarters:
@@ -75,3 +77,27 @@ def test_the_noisy_latents_are_left_alone():
     assert injection.times(step, None) is step
     assert injection.present(x, step, None) is x
     assert injection.leave(x, None) is x
+
+
+def test_noise_is_added_to_given_frames_only_and_its_size_is_drawn_for_each_sample():
+    frames = torch.zeros(3, 3, 2, 2, 2)
+    given = Given(frames, strength(1.0, 0.0, height=2, width=2).expand(3, -1, -1, -1, -1))
+    sizes, chances = (
+        torch.tensor([0.0, 2.0, 0.0]),
+        torch.special.ndtri(torch.tensor([0.5, 0.9, 0.01])),
+    )
+    noise = torch.randn(3, 3, 2, 2, 2)
+    found = GivenNoise()(given, replayed([sizes, chances, noise])).frames
+    scale = torch.tensor([math.exp(-3), math.exp(-2), 0.0]).view(-1, 1, 1, 1)
+    torch.testing.assert_close(found[:, :, 0], scale * noise[:, :, 0])
+    assert not found[:, :, 1].any()
+
+
+def test_noisy_frames_are_encoded_with_holes_that_stay_black():
+    given = image_to_video(torch.zeros(2, 3, 1, 16, 8), 5)
+    plain = MaskedVideo().known(given, Quarters(), seeded([0, 1]))
+    noisy = MaskedVideo(noise=GivenNoise(clean=0.0)).known(given, Quarters(), seeded([0, 1]))
+    assert (noisy.latents[:, :, 0] != plain.latents[:, :, 0]).all()
+    assert torch.equal(noisy.latents[:, :, 1:], plain.latents[:, :, 1:])
+    silent = MaskedVideo(noise=GivenNoise()).known(given, Quarters(), None)
+    assert torch.equal(silent.latents, plain.latents)

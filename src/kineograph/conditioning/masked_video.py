@@ -6,7 +6,7 @@ Letters: B samples; T frames of Y x X pixels; C latent channels; F x H x W laten
 factor.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -20,16 +20,41 @@ BLACK = -1.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class GivenNoise:
+    """A little noise on given pixels, so that what is generated may depart from them (2.4.2).
+
+    mean, std: of the logarithm of the noise's size, drawn for each sample. clean: how many
+    samples get none. The defaults are those of the last fine-tuning; to generate with noise of
+    the size s, the code has the mean log s, std 0.01 and no clean ones.
+    """
+
+    kind: Literal["given_noise"] = "given_noise"
+    mean: float = -3.0
+    std: float = 0.5
+    clean: float = 0.05
+
+    def __call__(self, given: Given, draws: Draws) -> Given:
+        """Draws sizes (B,), chances (B,) and noise (B, 3, T, Y, X), in this order."""
+        frames, count = given.frames, len(given.frames)
+        size = (self.mean + self.std * draws((count,))).exp()
+        size = torch.where(torch.special.ndtr(draws((count,))) < self.clean, 0.0, size)
+        noise = size.view(-1, 1, 1, 1, 1).to(frames) * draws(tuple(frames.shape)).to(frames)
+        return replace(given, frames=torch.where(given.strength > 0.5, frames + noise, frames))
+
+
+@dataclass(frozen=True, kw_only=True)
 class MaskedVideo:
     """The denoiser reads the latents of the clip in which all that is not given is black.
 
-    factor: M, the pixel frames of a latent frame, which become channels of the mask.
+    factor: M, the pixel frames of a latent frame, which become channels of the mask. noise: on
+    what is given; None: none.
     """
 
     kind: Literal["masked_video"] = "masked_video"
     clock: ClassVar[Clock] = "sample"
     beside: ClassVar[bool] = True
     factor: int = 4
+    noise: GivenNoise | None = None
 
     def known(self, given: Given, autoencoder: Autoencoder, draws: Draws | None) -> Known:
         """Encode the clip with holes.
@@ -37,11 +62,14 @@ class MaskedVideo:
         Args:
             given: frames (B, 3, T, Y, X) and strength (B, 1, T, Y, X); more than half is given.
             autoencoder: gives the latents.
-            draws: for the posterior; None: its mode.
+            draws: for the noise on given frames, then for the posterior; None: no noise, and
+                the posterior's mode.
 
         Returns:
             Latents (B, C, F, H, W) and strength (B, M, F, H, W).
         """
+        if self.noise is not None and draws is not None:
+            given = self.noise(given, draws)
         frames, height, width = given.frames.shape[2:]
         _, _, rows, columns = autoencoder.latent_shape(frames, height, width)
         latents = autoencoder.encode(blackened(given), draws)
