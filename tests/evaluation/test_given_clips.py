@@ -1,5 +1,7 @@
 """Perfect completions score perfectly, frozen ones do not; what a model cannot do is said."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -10,7 +12,7 @@ from kineograph.evaluation.given_clips import TASKS, Completing
 from kineograph.evaluation.motion_scores import ASKED, by_score, by_words, scored
 from kineograph.evaluation.physics import Following
 from kineograph.evaluation.prompts import load
-from kineograph.evaluation.ruler import EQUAL
+from kineograph.evaluation.ruler import EQUAL, Ruler
 from kineograph.evaluation.summary import FLOW, HELD, MADE, PATH, SEAM, STILL_NAME, task
 from kineograph.evaluation.text_clips import Shown
 
@@ -59,6 +61,13 @@ def test_a_task_that_cannot_be_done_is_named(ruler, tmp_path):
     answer = Completing(unable, ruler, tmp_path, silent).answer("transition", MOVING[:1])
     assert answer.refused == "no frames can be given" and not list(task(answer, 1.0))
     assert Following(unable, ruler, tmp_path, silent).answer(PROMPTS, 2) == ()
+
+
+def test_nothing_is_asked_between_the_frames_of_a_picture(ruler, tmp_path, knowing):
+    picture = Ruler(ruler.judge, ruler.eyes, replace(ruler.form, frames=1))
+    answer = Completing(knowing, picture, tmp_path, silent).answer("transition", MOVING[:1])
+    assert answer.refused == "clips of 1 frames: nothing is left to be made"
+    assert Following(knowing, picture, tmp_path, silent).answer(PROMPTS, 2) == ()
 
 
 def test_who_knows_the_law_follows_it_and_who_stops_does_not(ruler, tmp_path, knowing, frozen):

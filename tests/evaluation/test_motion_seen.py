@@ -123,7 +123,7 @@ def test_a_jump_between_given_and_made_frames_is_a_seam():
     assert seam(truth, truth, range(5)) == 1
     jump = truth.clone()
     jump[5:] = (jump[5:].int() + 20).clamp(max=255).to(torch.uint8)
-    assert seam(jump, truth, range(5)) > 2
+    assert seam(jump, truth, range(5)) > 1.5
     assert seam(jump, truth, range(9)) == pytest.approx(1, abs=0.05)  # the jump is elsewhere
     assert seam(jump, truth, ()) == 1
 

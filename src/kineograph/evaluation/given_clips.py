@@ -33,6 +33,9 @@ TASKS: dict[str, Given] = {
 }
 """Each task, and the frames that are given."""
 
+SHORTEST = 3
+"""Frames of a clip in which something can lie between what is given."""
+
 Complete = Callable[[str, Tensor, str, int], Tensor]
 """A task, the given frames (t, Y, X, 3), a sentence, a seed -> a clip (T, Y, X, 3), uint8."""
 
@@ -83,6 +86,9 @@ class Completing:
 
     def answer(self, task: str, prompts: Sequence[Prompt]) -> Answer:
         """Complete a clip of each prompt's scene."""
+        if self.ruler.form.frames < SHORTEST:
+            refused = f"clips of {self.ruler.form.frames} frames: nothing is left to be made"
+            return Answer(task=task, refused=refused)
         places = TASKS[task](self.ruler.form)
 
         def one(numbers: Sequence[int]) -> list[tuple[Made, Tensor]]:

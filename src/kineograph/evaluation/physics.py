@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from kineograph.errors import ConfigError
-from kineograph.evaluation.given_clips import LOST, Complete, plain
+from kineograph.evaluation.given_clips import LOST, SHORTEST, Complete, plain
 from kineograph.evaluation.kept import Kept
 from kineograph.evaluation.paths import Truth, path_error, seen_path
 from kineograph.evaluation.prompts import Prompt
@@ -67,6 +67,8 @@ class Following:
 
         Nothing where the model cannot go on with a beginning.
         """
+        if self.ruler.form.frames < SHORTEST:
+            return ()
         chosen = self.telling(prompts, count)
         begin = self.ruler.form.quarter
 
