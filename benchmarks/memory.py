@@ -1,15 +1,18 @@
-"""Compare the memory that `plan` predicts for an autoencoder with what it takes.
+"""Compare the memory that is predicted for autoencoders with what they take, also for toybox.
 
-    python benchmarks/memory.py [--large] [--kinds wavelet_flow,causal_kl]
+    python benchmarks/memory.py [--widths laboratory,public] [--kinds wavelet_flow,causal_kl]
+                                [--toybox] [--clip 33x256]
 
-Every measurement runs in a fresh process: the highest resident memory during one call, above
-the value just before it. Prints a table in Markdown.
+An autoencoder codes as it does in `kineograph generate`: freed memory is given back. Every
+measurement runs in a fresh process: the highest resident memory during one call, above the value
+just before it. Prints tables in Markdown.
 """
 
 import argparse
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from kineograph.autoencoders.pieces import WHOLE, Pieces, Plan
 from kineograph.autoencoders.stacked import StackedConfig
 from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
 from kineograph.nn.footprint import shapes_only
+from kineograph.nn.heap import given_back
 from kineograph.recipes import laboratory
 
 PUBLIC: Mapping[str, Plan] = {
@@ -35,6 +39,10 @@ PUBLIC: Mapping[str, Plan] = {
     "deep_compression": DeepCompressionConfig(),
 }
 """Every kind at its published width."""
+CLIPS = {"laboratory": "17x256", "public": "9x128"}
+CUTS = {"laboratory": (WHOLE, Pieces(16, 128)), "public": (WHOLE,)}
+GOAL = 15
+"""Per cent."""
 
 
 def small() -> dict[str, Plan]:
@@ -63,13 +71,11 @@ def child(job: Mapping[str, str]) -> None:
     config = (PUBLIC if job["width"] == "public" else small())[job["kind"]]
     torch.manual_seed(0)
     autoencoder = config.build()
-    if job["space"]:
-        autoencoder = autoencoder.cut(Pieces(int(job["frames"]), int(job["space"])))
     for weight in autoencoder.parameters():  # type: ignore[attr-defined]
         weight.requires_grad_(False)
-    shape = [int(size) for size in job["shape"].split(",")]
-    with torch.inference_mode():
-        x = torch.randn(*shape)
+    autoencoder = autoencoder.cut(Pieces(*json.loads(job["pieces"])))
+    with torch.inference_mode(), given_back():
+        x = torch.randn(*json.loads(job["shape"]))
         Path("/proc/self/clear_refs").write_text("5")  # the highest value so far is forgotten
         before = resident("VmRSS")
         result = autoencoder.encode(x) if job["call"] == "encode" else autoencoder.decode(x)
@@ -83,6 +89,13 @@ def measured(job: Mapping[str, str]) -> int:
     return int(json.loads(done.stdout.splitlines()[-1])["bytes"])
 
 
+def compared(said: int, found: int) -> str:
+    """The last columns of a row: predicted, measured, difference, within the goal or not."""
+    share = 100 * (said / found - 1)
+    kept = "yes" if abs(share) <= GOAL else "no"
+    return f"{said / 1e6:.0f} | {found / 1e6:.0f} | {share:+.0f} % | {kept} |"
+
+
 def rows(width: str, kinds: Mapping[str, Plan], about: tuple[int, int]) -> None:
     """Print a row for each kind, call and way."""
     frames, side = about
@@ -92,40 +105,64 @@ def rows(width: str, kinds: Mapping[str, Plan], about: tuple[int, int]) -> None:
             clip = autoencoder.nearest(frames, side, side)
             video = (1, 3, clip.frames, clip.height, clip.width)
             latents = (1, *autoencoder.latent_shape(*video[2:]))
-        size = "x".join(map(str, video[2:]))
-        for way in (WHOLE, Pieces(16, 256)) if width == "laboratory" else (WHOLE,):
+        for way in CUTS[width]:
             for call, shape, needs in (
                 ("encode", video, encoding_bytes),
                 ("decode", latents, decoding_bytes),
             ):
-                said = needs(config, way, shape)
-                job = {"kind": kind, "width": width, "call": call}
-                job |= {"shape": ",".join(map(str, shape)), "space": str(way.space or "")}
-                found = measured(job | {"frames": str(way.frames or "")})
-                share = 100 * (said / found - 1)
-                print(
-                    f"| {kind} | {width} | {size} | {way} | {call} "
-                    f"| {said / 1e6:.0f} | {found / 1e6:.0f} | {share:+.0f} % |",
-                    flush=True,
-                )
+                job = {"kind": kind, "width": width, "call": call, "shape": json.dumps(shape)}
+                found = measured(job | {"pieces": json.dumps((way.frames, way.space))})
+                size = "x".join(map(str, video[2:]))
+                said = compared(needs(config, way, shape), found)
+                print(f"| {kind} | {width} | {size} | {way} | {call} | {said}", flush=True)
+
+
+def toybox() -> None:
+    """Print a row for `kineograph generate` of toybox, a whole process."""
+    from kineograph import recipes
+    from kineograph.planning.machine import MACHINES
+    from kineograph.planning.report import Setting, plan
+
+    recipe = recipes.read(recipes.weights("toybox"))
+    sampling = recipe.sampling
+    setting = Setting(
+        frames=sampling.frames, height=sampling.height, width=sampling.width, steps=sampling.steps
+    )
+    found = plan(recipe, setting, MACHINES["h100"])
+    command = (
+        "import resource, sys; from kineograph.cli.app import main; code = main(sys.argv[1:]);"
+    )
+    command += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
+    with tempfile.TemporaryDirectory() as folder:
+        line = [sys.executable, "-c", command, "generate", "a red ball rolls left"]
+        line += ["--out", f"{folder}/ball.mp4"]
+        done = subprocess.run(line, capture_output=True, text=True, check=True)
+    most = 1024 * int(done.stdout.split()[-1])
+    print(f"| generate | toybox | 17x64x64 | | whole process | {compared(found.process, most)}")
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--job", help=argparse.SUPPRESS)
-    parser.add_argument("--large", action="store_true", help="public widths too")
+    parser.add_argument("--widths", default="laboratory,public")
     parser.add_argument("--kinds", default=",".join(PUBLIC))
+    parser.add_argument("--clip", help="FRAMESxSIDE; default: 17x256, public widths 9x128")
+    parser.add_argument("--toybox", action="store_true", help="a whole generation instead")
     given = parser.parse_args()
     if given.job:
         child(json.loads(given.job))
         return
-    print("| kind | width | clip | pieces | call | predicted MB | measured MB | difference |")
-    print("|---|---|---|---|---|---|---|---|")
-    kinds = given.kinds.split(",")
-    rows("laboratory", {kind: one for kind, one in small().items() if kind in kinds}, (33, 256))
-    if given.large:
-        rows("public", {kind: PUBLIC[kind] for kind in kinds}, (9, 192))
+    print("| kind | width | clip | pieces | call | predicted MB | measured MB | difference | ok |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    if given.toybox:
+        toybox()
+        return
+    for width in given.widths.split(","):
+        every = PUBLIC if width == "public" else small()
+        frames, side = map(int, (given.clip or CLIPS[width]).split("x"))
+        kinds = {kind: every[kind] for kind in given.kinds.split(",")}
+        rows(width, kinds, (frames, side))
 
 
 if __name__ == "__main__":

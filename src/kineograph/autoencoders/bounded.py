@@ -8,6 +8,7 @@ Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -22,6 +23,7 @@ from kineograph.autoencoders.pieces import Divisible, Pieces, Plan
 from kineograph.autoencoders.tiled import Cells
 from kineograph.errors import ConfigError
 from kineograph.nn.footprint import ONCE, measure, shapes_only
+from kineograph.nn.heap import given_back
 from kineograph.types import Autoencoder, Draws, Legal, Posterior
 
 T = TypeVar("T")
@@ -30,6 +32,8 @@ Needs = Callable[[Plan, Pieces, Shape], int]
 ELEMENT = 4
 """Bytes of a number: weights and activations are taken for float32."""
 ENDLESS = 1 << 30
+LARGE = 128 << 20
+"""Bytes from which on it is worth the time to give memory back at once."""
 SETTLED = 24
 """Latent frames after which chunks need no more memory than before: all layers have their past."""
 MESSAGES = ("can't allocate memory", "not enough memory", "out of memory", "std::bad_alloc")
@@ -109,8 +113,10 @@ class Bounded:
         for way in ways[first:]:
             if way != ways[0]:
                 self.tell(f"{way}, to stay within {self.limit / 1e9:.2g} GB")
+            heap = given_back if needs(config, way, shape) > LARGE else nullcontext
             try:
-                return code(self.autoencoder.cut(way), again)
+                with heap():
+                    return code(self.autoencoder.cut(way), again)
             except (RuntimeError, MemoryError) as error:
                 if not ran_out(error):
                     raise

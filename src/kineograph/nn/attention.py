@@ -42,7 +42,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None
         return attend(query.float(), key.float(), value.float(), bias).to(query.dtype)
     q, k, v = (x.transpose(1, 2) for x in (query, key, value))
     small = q.shape[2] * k.shape[2] <= EXPLICIT
-    cpu = q.device.type == "cpu"
+    cpu = q.device.type in ("cpu", "meta")
     if cpu and q.dtype == torch.bfloat16 and small and (bfloat16_units() or q.requires_grad):
         scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-1, -2)
         if bias is not None:

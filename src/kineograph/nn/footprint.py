@@ -16,12 +16,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from kineograph.nn.heap import LEAST
+
 ONCE = 16 << 20
 """Bytes beside tensors: libraries and kernels that are compiled on first use."""
-MAPPED = 32 << 20
-"""Blocks of this size the C library always takes from the system and gives back at once."""
-BLOCK = 16
-"""Channels that the CPU's convolutions keep side by side in their own arrangement."""
+LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+FEW = 3
+"""Channels up to which the CPU's convolutions read a plain input as it is."""
 
 
 class Footprint(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -49,12 +50,17 @@ class Footprint(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Run one operation and look at what it made."""
         packet = func.overloadpacket
-        if packet is not ATTENTION:  # on a CPU it is one operation, elsewhere it may be many
+        if packet not in SINGLE:  # on a CPU they are one operation, elsewhere maybe many
             with self:
                 parts = func.decompose(*args, **(kwargs or {}))
             if parts is not NotImplemented:
                 return parts
-        result = func(*args, **(kwargs or {}))
+        if packet is aten.group_norm:  # without a device it would be rearranged first
+            result = torch.empty_like(args[0])
+        else:
+            result = func(*args, **(kwargs or {}))
+        if packet is aten.convolution:
+            result = _arranged(args, result)
         given = {_address(one) for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)}
         made = [one for one in tree_leaves(result) if isinstance(one, Tensor)]
         for tensor in made:
@@ -87,42 +93,32 @@ class Footprint(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class Heap:
-    """What the C library keeps of freed memory (malloc(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD).
+    """What a process holds for blocks of memory, where freed ones go back (`nn/heap.py`).
 
-    Blocks up to a threshold come from a heap, which shrinks only when more than twice the
-    threshold is free. The threshold is the size of the largest block that was given back to
-    the system, but `MAPPED` at most. Holes in the heap are taken to be filled.
+    Smaller blocks come from a heap that keeps them. Holes in it are taken to be filled.
     """
 
     def __init__(self) -> None:
         self.peak = 0
-        self._threshold = 128 << 10
         self._mapped = 0
         self._used = 0
         self._held = 0
-        self._own: dict[int, int] = {}
 
     def take(self, size: int) -> None:
         """A block is taken."""
-        if size < self._threshold:
+        if size < LEAST:
             self._used += size
-            self._own[size] = self._own.get(size, 0) + 1
             self._held = max(self._held, self._used)
         else:
             self._mapped += size
         self.peak = max(self.peak, self._mapped + self._held)
 
     def give(self, size: int) -> None:
-        """A block of this size is given back; one of the heap if there is one."""
-        if self._own.get(size, 0):
-            self._own[size] -= 1
+        """A block of this size is given back."""
+        if size < LEAST:
             self._used -= size
-            if self._held - self._used > 2 * self._threshold:
-                self._held = self._used
-            return
-        self._mapped -= size
-        if size <= MAPPED:
-            self._threshold = max(self._threshold, size + 1)
+        else:
+            self._mapped -= size
 
 
 @contextmanager
@@ -158,10 +154,9 @@ def _convolution(args: tuple[Any, ...], made: Tensor) -> int:
     backend = _backend(args)
     if "Slow" in backend or "Empty" in backend:
         return _written_out(x, weight, made, groups)
-    last = torch.channels_last_3d if x.ndim == 5 else torch.channels_last
-    if backend != "Mkldnn" or (x.is_contiguous(memory_format=last) and not _is_plain(x)):
+    if backend != "Mkldnn" or _is_last(x):
         return _bytes(weight)
-    inside, outside = _blocked(x), _blocked(made)
+    inside, outside = _blocked(x) if x.shape[1] > FEW else 0, _blocked(made)
     if groups == x.shape[1] > 1:  # channel by channel: all three arrangements at once
         return inside + outside
     return outside + max(inside - _bytes(made), 0) + _bytes(weight)
@@ -176,9 +171,19 @@ def _backend(args: tuple[Any, ...]) -> str:
     return str(torch._C._select_conv_backend(x, weight, bias, *args[3:9]).name)
 
 
-def _is_plain(x: Tensor) -> bool:
-    """Whether torch takes a tensor for one with the channels first."""
-    return x.is_contiguous() and x.shape[1] > 1
+def _is_last(x: Tensor) -> bool:
+    """Whether torch takes a tensor for one with the channels last."""
+    if x.ndim not in LAST or (x.is_contiguous() and x.shape[1] > 1):
+        return False
+    return x.is_contiguous(memory_format=LAST[x.ndim])
+
+
+def _arranged(args: tuple[Any, ...], made: Tensor) -> Tensor:
+    """What a convolution made, the channels last where a CPU would put them there."""
+    asked = _is_last(args[0]) or _is_last(args[1])
+    if asked and (made.ndim == 4 or _backend(args) == "Mkldnn"):
+        return torch.empty_like(made, memory_format=LAST[made.ndim])
+    return made
 
 
 def _written_out(x: Tensor, weight: Tensor, made: Tensor, groups: int) -> int:
@@ -192,13 +197,14 @@ def _written_out(x: Tensor, weight: Tensor, made: Tensor, groups: int) -> int:
 
 
 def _blocked(x: Tensor) -> int:
-    """Bytes of (B, C, ...) with channels filled up to whole blocks."""
-    return _bytes(x) // x.shape[1] * (-(-x.shape[1] // BLOCK) * BLOCK)
+    """Bytes of (B, C, ...) with channels filled up to whole blocks, as oneDNN arranges them."""
+    block = 16 if torch.cpu._is_avx512_supported() else 8
+    return _bytes(x) // x.shape[1] * (-(-x.shape[1] // block) * block)
 
 
 def _copy_if_scattered(args: tuple[Any, ...], made: Tensor) -> int:
     """A norm makes its input contiguous first."""
-    return 0 if args[0].is_contiguous() else _bytes(args[0])
+    return 0 if args[0].is_contiguous() or _is_last(args[0]) else _bytes(args[0])
 
 
 def _squares(args: tuple[Any, ...], made: Tensor) -> int:
@@ -226,10 +232,12 @@ def _attention_flops(args: tuple[Any, ...], made: Tensor) -> int:
 
 aten = torch.ops.aten
 ATTENTION = aten.scaled_dot_product_attention
+SINGLE = {ATTENTION, aten.group_norm}
 Rule = Callable[[tuple[Any, ...], Tensor], int]
 SPACE: dict[Any, Rule] = {
     aten.convolution: _convolution,
     aten.native_layer_norm: _copy_if_scattered,
+    aten.group_norm: _copy_if_scattered,
     aten._fused_rms_norm: _squares,
 }
 FLOPS: dict[Any, Rule] = {

@@ -20,7 +20,7 @@ def rms_norm(x: Tensor, eps: float = 1e-6, weight: Tensor | None = None) -> Tens
     On a CPU this is `_RootMeanSquare`, which is two (sampling) to three times (training)
     faster than torch's own: at small widths norms cost more than matrix products.
     """
-    if x.device.type == "cpu":
+    if x.device.type in ("cpu", "meta"):
         result: Tensor = _RootMeanSquare.apply(x, weight, eps)  # type: ignore[no-untyped-call]
         return result
     return functional.rms_norm(x, x.shape[-1:], weight, eps)
