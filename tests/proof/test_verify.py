@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,12 @@ def scale(vector: Vector) -> Results:
     return Results(
         {"y": y, "alternative": y}, KEYS.dump(ours), informative=frozenset({"alternative"})
     )
+
+
+def wide(vector: Vector) -> Results:
+    """The same, computed in float32 whatever the state has."""
+    state = {name: tensor.float() for name, tensor in vector.state.items()}
+    return scale(replace(vector, state=state))
 
 
 def table(vector: Vector) -> Results:
@@ -60,6 +67,7 @@ def sizes(manifest: Manifest) -> dict[str, tuple[int, ...]]:
 ADAPTERS = Adapters(
     vectors={
         "s/scale": scale,
+        "s/wide": wide,
         "s/table": table,
         "s/crash": crash,
         "s/extra": extra,
@@ -106,6 +114,16 @@ def test_a_right_vector_passes_and_shows_every_number(tmp_path):
     assert "y            max 0.000e+00  relative 0.000e+00  tolerance 1e-04  PASS" in text
     assert "state written back: bit for bit  PASS" in text
     assert "informative: too far" in text
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_state_comes_back_in_the_file_s_own_dtype(tmp_path, dtype):
+    stored = {name: t.to(dtype) if name == "state/w" else t for name, t in tensors().items()}
+    (entry,) = run(save(tmp_path, "a", {"kind": "s/wide"}, stored)).entries
+    assert entry.status == "pass" and entry.written
+    stored["state/w"] = stored["state/w"] + 1
+    (entry,) = run(save(tmp_path, "a", {"kind": "s/wide"}, stored)).entries
+    assert entry.status == "fail" and entry.written
 
 
 def test_json_or_safetensors_or_folder_name_the_same_vector_once(tmp_path):

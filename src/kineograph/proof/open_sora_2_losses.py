@@ -45,9 +45,9 @@ def autoencoder_loss(vector: Vector) -> Results:
     metric, metric_keys = load_lpips(groups["lpips"])
     config = _config(vector.config["discriminator"])
     judge, judge_keys = load_discriminator(config, groups["discriminator"])
-    last_layer = groups["last"]["weight"].clone().requires_grad_()
+    last_layer = groups["last"]["weight"].float().clone().requires_grad_()
     with torch.enable_grad():
-        outputs = _steps(vector, metric, judge, (last_layer, groups["last"]["bias"]))
+        outputs = _steps(vector, metric, judge, (last_layer, groups["last"]["bias"].float()))
     dumped = {
         "lpips": metric_keys.dump(metric.state_dict()),
         "discriminator": judge_keys.dump(judge.state_dict()),

@@ -127,11 +127,11 @@ def rope(vector: Vector) -> Results:
     sides = [torch.arange(length) for length in lengths]
     tokens = vector.inputs["tokens"].transpose(0, 1)
     turned = positions(grid_positions(sides, batch=1))(tokens[..., order])
-    weight = rearrange(vector.state["proj.weight"], "d c p q -> d (p q c)")
+    weight = rearrange(vector.state["proj.weight"].float(), "d c p q -> d (p q c)")
     patches = fold(vector.inputs["patch_latent"], vector.state["proj.weight"].shape[-1])
     outputs = {
         "tokens": turned[..., torch.argsort(order)].transpose(0, 1),
-        "patch_tokens": functional.linear(patches, weight, vector.state["proj.bias"]),
+        "patch_tokens": functional.linear(patches, weight, vector.state["proj.bias"].float()),
     }
     return Results(outputs)
 

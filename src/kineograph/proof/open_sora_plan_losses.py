@@ -47,7 +47,7 @@ def autoencoder_loss(vector: Vector) -> Results:
         if name.startswith(PREFIX)
     }
     model, keys = load(discriminator_config(state), state)
-    last_layer = vector.state["last_layer.weight"].clone().requires_grad_()
+    last_layer = vector.state["last_layer.weight"].float().clone().requires_grad_()
     with torch.enable_grad():
         outputs = _steps(vector, model, last_layer)
     dumped = {PREFIX + name: tensor for name, tensor in keys.dump(model.state_dict()).items()}
@@ -60,7 +60,7 @@ def autoencoder_loss(vector: Vector) -> Results:
 
 def _steps(vector: Vector, model: PatchDiscriminator, last_layer: Tensor) -> dict[str, Tensor]:
     settings, given = vector.config, vector.inputs
-    bias = vector.state["last_layer.bias"]
+    bias = vector.state["last_layer.bias"].float()
     frames = functional.conv2d(given["features"], last_layer, bias, padding=1)
     made = rearrange(frames, "(b t) c y x -> b c t y x", b=len(given["video"]))
     found = Reconstruction(

@@ -113,7 +113,7 @@ def _judged(path: Path, vector: Vector, results: Results) -> Entry:
     if extra:
         notes.append(f"not stored, so not compared: {', '.join(extra[:8])}")
     if results.dumped is not None:
-        problems = same_state(results.dumped, vector.state)
+        problems = same_state(_as_stored(results.dumped, vector.state), vector.state)
         reasons += [f"state written back: {problem}" for problem in problems]
         written = not problems
     elif vector.state:
@@ -130,6 +130,16 @@ def _judged(path: Path, vector: Vector, results: Results) -> Entry:
         tuple(reasons),
         "; ".join(notes),
     )
+
+
+def _as_stored(ours: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our state in the file's own float dtypes: parts compute in float32, whatever it has."""
+    return {
+        name: one.to(stored[name].dtype)
+        if name in stored and one.is_floating_point() and stored[name].is_floating_point()
+        else one
+        for name, one in ours.items()
+    }
 
 
 def _check(name: str, reference: Tensor, vector: Vector, results: Results) -> Check:
