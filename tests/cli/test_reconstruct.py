@@ -11,7 +11,7 @@ from kineograph import recipes
 from kineograph.autoencoders.pieces import WHOLE, Pieces
 from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
 from kineograph.cli.reconstruct import Coder, Reconstruct, outputs
-from kineograph.errors import ConfigError
+from kineograph.errors import ConfigError, MediaError
 from kineograph.evaluation.metrics import psnr
 from kineograph.generation.device import Place
 from kineograph.media.decode import read_video
@@ -115,6 +115,17 @@ def test_a_bad_file_is_named_and_the_others_go_on(video, model, tmp_path, capsys
     assert "text.mp4: not a video that can be read" in printed.err
     assert f"{video}: 7 frames of 24x16, PSNR" in printed.out
     assert read_video(out / "clip_reconstructed.mp4").frames.shape[2] == 2 * (24 + 24) + 4
+
+
+def test_a_video_that_fails_while_it_is_written_is_named_too(
+    video, model, tmp_path, capsys, monkeypatch
+):
+    def fail(*_):
+        raise MediaError("other.mp4: cannot be written")
+
+    monkeypatch.setattr(Reconstruct, "compare", fail)
+    assert Reconstruct(videos=(video,), model=model, out=tmp_path / "out").run() == 1
+    assert f"kineograph: {video}: other.mp4: cannot be written" in capsys.readouterr().err
 
 
 def test_a_report_can_be_read_by_programs(video, model, tmp_path, capsys):

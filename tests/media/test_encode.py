@@ -131,7 +131,9 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
         ("a.mp4", plain().float(), 8, "expected uint8"),
         ("a.mp4", plain()[0], 8, r"expected \(T, Y, X, 3\)"),
         ("a.mp4", plain()[:0], 8, "a video without frames"),
-        ("a.mp4", plain(), 0, "fps 0: expected more than 0"),
+        ("a.mp4", plain(), 0, "fps 0: expected 0.001 to 100000"),
+        ("a.mp4", plain(), 1e-9, "fps 1e-09: expected 0.001 to 100000"),
+        ("a.mp4", plain(), float("inf"), "fps inf: expected 0.001 to 100000"),
     ],
 )
 def test_what_cannot_be_a_video_is_refused(tmp_path, name, frames, fps, reason):

@@ -3,6 +3,7 @@
 import struct
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from kineograph.errors import MediaError
+from kineograph.media import source
 from kineograph.media.encode import write_video
 from kineograph.media.probe import frame_times, probe
 
@@ -152,3 +154,18 @@ def test_a_title_in_no_known_alphabet_does_not_matter(tmp_path: Path) -> None:
     assert data.count(b"Zorro") == 1
     path.write_bytes(data.replace(b"Zorro", b"\xb6orro"))
     assert probe(path, count=True).frames == 4
+
+
+def test_a_rate_that_cannot_be_is_not_believed(tmp_path):
+    """A damaged table of times says a frame every four days; another stays what it is."""
+    write_video(tmp_path / "a.mp4", torch.zeros(4, 16, 16, 3, dtype=torch.uint8), 8)
+    data = bytearray((tmp_path / "a.mp4").read_bytes())
+    at = data.index(b"stts") + 16  # the time between two frames
+    data[at : at + 4] = (2**31 - 1).to_bytes(4, "big")
+    (tmp_path / "b.mp4").write_bytes(data)
+    assert probe(tmp_path / "a.mp4").fps == 8
+    assert probe(tmp_path / "b.mp4").fps >= 1e-3
+    slow = SimpleNamespace(average_rate=Fraction(1, 10**9), guessed_rate=Fraction(2**31))
+    assert source._rate(slow) == 25
+    slow.guessed_rate = Fraction(30)
+    assert source._rate(slow) == 30

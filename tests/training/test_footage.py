@@ -1,5 +1,6 @@
 """Clips of videos: seeds decide, held-out videos are never trained on, short ones are left out."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from kineograph.errors import ConfigError, DataError
 from kineograph.media.encode import write_video
 from kineograph.recipes.stages import Clips, Footage
 from kineograph.training import footage as module
-from kineograph.training.clips import draw, on_videos
+from kineograph.training.clips import draw, on_videos, told
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,13 @@ def test_held_out_videos_are_never_trained_on(folder: Path) -> None:
     trained, measured = greys(held_out=False), greys(held_out=True)
     assert len(trained) == len(measured) == 1 and trained != measured
     assert trained | measured == {round(60 / 127.5 - 1, 1), round(200 / 127.5 - 1, 1)}
+
+
+def test_a_clip_is_named_by_its_video_and_second(folder: Path) -> None:
+    said = {told(clips(folder), seed) for seed in range(4)}
+    assert len(said) == 4
+    assert all(re.fullmatch(r".*\.mp4 at 0\.\d\d s", one) for one in said)
+    assert told(Clips(), 7) == "scene 7"
 
 
 def test_a_single_video_serves_for_both(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kineograph.errors import DataError
 from kineograph.training.journal import Journal
 
 
@@ -69,3 +70,24 @@ def test_a_second_journal_of_a_folder_goes_on_where_the_first_one_ended(tmp_path
     for loss in (1.0, 2.0):
         Journal(tmp_path, lambda _: None).step("images", 0, 1, {"loss": loss})
     assert [line["loss"] for line in lines(tmp_path)] == [1.0, 2.0]
+
+
+def test_a_line_that_a_full_disk_cut_off_is_taken_back(tmp_path: Path) -> None:
+    Journal(tmp_path, lambda _: None).write({"step": 1})
+    with (tmp_path / "journal.jsonl").open("a") as file:
+        file.write('{"step": 2, "lo')
+    Journal(tmp_path, lambda _: None).write({"step": 2})
+    assert [line["step"] for line in lines(tmp_path)] == [1, 2]
+    (tmp_path / "journal.jsonl").write_text('{"ste')
+    Journal(tmp_path, lambda _: None).write({"step": 3})
+    assert [line["step"] for line in lines(tmp_path)] == [3]
+
+
+def test_a_journal_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match=r"journal\.jsonl: cannot be written: Not a directory"):
+        Journal(tmp_path / "file" / "run", lambda _: None)
+    journal = Journal(tmp_path, lambda _: None)
+    (tmp_path / "journal.jsonl").mkdir()
+    with pytest.raises(DataError, match="Is a directory; the last state beside it is as it was"):
+        journal.write({"step": 1})

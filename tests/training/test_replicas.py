@@ -8,6 +8,7 @@ from textwrap import dedent
 import pytest
 import torch
 
+from kineograph.errors import KineographError, NumericsError
 from kineograph.training import replicas
 from kineograph.training.replicas import Replicas
 
@@ -84,3 +85,44 @@ def test_an_outer_torchrun_decides_how_many_there_are(monkeypatch: pytest.Monkey
     seen: list[Replicas] = []
     replicas.run(lambda place: seen.append(place), 5)
     assert seen == [Replicas(0, 1)] and not torch.distributed.is_initialized()
+
+
+FAILING = """
+    import os
+    import signal
+
+    from kineograph.errors import NumericsError
+    from kineograph.training.replicas import Replicas
+
+
+    def complain(place: Replicas) -> None:
+        if place.rank == 1:
+            raise NumericsError("step 3: the loss is nan; of clips row 7")
+        place.wait()
+
+
+    def die(place: Replicas) -> None:
+        if place.rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        place.wait()
+"""
+
+
+@pytest.mark.parametrize(
+    ("worker", "kind", "message"),
+    [
+        ("complain", NumericsError, r"^step 3: the loss is nan; of clips row 7$"),
+        ("die", KineographError, r"process 2 of 2 was killed by signal 9; where nobody did"),
+    ],
+)
+def test_what_ends_one_of_several_processes_is_told_in_one_line(
+    worker: str,
+    kind: type[KineographError],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "failing.py").write_text(dedent(FAILING))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(kind, match=message):
+        replicas.run(vars(importlib.import_module("failing"))[worker], 2)

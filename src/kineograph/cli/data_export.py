@@ -9,15 +9,31 @@ from kineograph.cli.data_import import PARTLY, wanted
 
 @dataclass(frozen=True, kw_only=True)
 class DataExport:
-    """Write a dataset as a ledger, as a folder with metadata.jsonl, or as WebDataset's tar files.
+    """Write a dataset as a ledger, or in a layout of others, with copies of the videos.
 
-    The last two hold copies of the videos. Captions, measures and scores go along, and come
-    back with `data import`.
+    What ledger, metadata, video-folder and webdataset hold comes back unchanged with `data
+    import`; of the others it is said what they keep.
     """
 
     place: Annotated[Path, "a dataset: a folder, a list, a tar file, or one video"]
     out: Annotated[Path, "the folder to write; for a ledger, the file"]
-    to: Annotated[Literal["ledger", "metadata", "webdataset"], "the layout to write"] = "metadata"
+    to: Annotated[
+        Literal[
+            "ledger",
+            "metadata",
+            "webdataset",
+            "video-folder",
+            "open-sora",
+            "open-sora-parquet",
+            "open-sora-plan",
+            "fastvideo",
+            "cosmos-curate",
+            "ltx",
+            "lists",
+            "sidecar",
+        ],
+        "the layout to write",
+    ] = "metadata"
     kind: Annotated[str, "the layout that is there; auto: look"] = "auto"
 
     def run(self) -> int:
@@ -25,6 +41,9 @@ class DataExport:
         from kineograph.data.layouts.table import WRITERS
 
         problems: list[str] = []
-        count = WRITERS[self.to](wanted(self.place, self.kind, problems), self.out)
+        writer = WRITERS[self.to]
+        count = writer.write(wanted(self.place, self.kind, problems), self.out)
         print(f"{self.out}: {count} clips; {len(problems)} rows could not be read")
+        if writer.keeps:
+            print(f"{self.to} keeps: {writer.keeps}")
         return PARTLY if problems else 0

@@ -143,7 +143,8 @@ class Reconstruct:
                 facts = tried(video, Trial(self.fps, self.frames), limits)
                 score = self.compare(coder_of(facts), facts, out, enlarge)
             except KineographError as error:
-                print(f"kineograph: {error}", file=sys.stderr)
+                reason = str(error).removeprefix(f"{video}: ")
+                print(f"kineograph: {video}: {reason}", file=sys.stderr)
                 continue
             scores.append(score)
             if self.format == "text":

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from kineograph.errors import MediaError
 from kineograph.media.sampling import rate
-from kineograph.media.source import SCALING, check_file, opened
+from kineograph.media.source import FASTEST, SCALING, SLOWEST, check_file, opened
 
 _VIDEO = (".mp4", ".m4v", ".mov")
 _PICTURE = (".png", ".jpg", ".jpeg", ".webp")
@@ -95,8 +95,8 @@ def writing(
     """
     path = Path(path)
     _check_name(path, _VIDEO)
-    if fps <= 0:
-        raise MediaError(f"fps {fps}: expected more than 0")
+    if not SLOWEST <= fps <= FASTEST:
+        raise MediaError(f"fps {fps}: expected {float(SLOWEST):g} to {FASTEST}")
     options = {"movflags": "faststart+use_metadata_tags"}
     with replaced(path) as part:
         kind = "mov" if path.suffix.lower() == ".mov" else "mp4"

@@ -36,6 +36,9 @@ SCALING = int(Interpolation.BICUBIC) | 0x2000 | 0x40000
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _WHITE = 255
 
+SLOWEST, FASTEST = Fraction(1, 1000), Fraction(100_000)
+"""Frames per second that can be meant; headers that were damaged say anything."""
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -82,8 +85,7 @@ class Video:
         self.container = container
         self.stream = _picture_stream(path, container)
         self.stream.thread_type = "AUTO"
-        # FFmpeg assumes 25 too, where a file does not say.
-        self.rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
+        self.rate = _rate(self.stream)
         self.lost = 0
         self._reformatter = VideoReformatter()
         self._rest = self._decode()
@@ -277,6 +279,12 @@ def _picture_stream(path: Path, container: InputContainer) -> VideoStream:
         held = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
         raise MediaError(f"{path}: has no video stream; it holds: {held}")
     return streams[0]
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    """The rate that a file states; FFmpeg assumes 25, too, where it does not."""
+    stated = (stream.average_rate, stream.guessed_rate)
+    return next((one for one in stated if one and SLOWEST <= one <= FASTEST), Fraction(25))
 
 
 _COVER = av.stream.Disposition.attached_pic  # the picture of a song is no video

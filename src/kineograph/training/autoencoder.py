@@ -23,7 +23,7 @@ from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Clips, Footage
 from kineograph.training import health, replicas, trackers
 from kineograph.training.average import Average
-from kineograph.training.clips import Batch, draw, length
+from kineograph.training.clips import Batch, draw, length, told
 from kineograph.training.coders import Coder
 from kineograph.training.journal import Journal, Say
 from kineograph.training.optim import Optimisers, unfreeze
@@ -96,11 +96,11 @@ class AutoencoderTrainer:
             judgement = self.criterion(compared, self.model.last_layer)
             numbers |= {"loss": judgement.total.item()}
             numbers |= {name: term.item() for name, term in judgement.terms.items()}
-            numbers["norm"] = self._move(stage, judgement.total, self.optimisers)
+            numbers["norm"] = self._move(judgement.total, self.optimisers, seeds)
             self.average.update(self.model)
         if turn.discriminator and (loss := self.criterion.judge(compared)) is not None:
             numbers["judge"] = loss.item()
-            numbers["judge_norm"] = self._move(stage, loss, self.judges)
+            numbers["judge_norm"] = self._move(loss, self.judges, seeds)
         self.journal.step(stage.name, step, stage.schedule.steps, numbers)
 
     def _compare(self, stage: AutoencoderStage, batch: Batch, draws: Draws) -> Comparison:
@@ -117,15 +117,25 @@ class AutoencoderTrainer:
         done = step / stage.schedule.steps
         return Comparison(found, video, weight, step, done, draws)
 
-    def _move(self, stage: AutoencoderStage, loss: Tensor, optimisers: Optimisers) -> float:
-        """One step down a loss; returns the norm of its gradients."""
-        if not math.isfinite(loss.item()):
+    def _move(self, loss: Tensor, optimisers: Optimisers, seeds: range) -> float:
+        """One step down a loss on the clips of some seeds; returns the norm of its gradients.
+
+        Raises:
+            NumericsError: the loss or a gradient is not finite; no weight has moved.
+        """
+        stage, step = self.stages[self.progress.stage], self.progress.step
+        shown = loss.item()
+        try:
+            if not math.isfinite(shown):
+                raise NumericsError(f"step {step}: the loss is {shown}")
+            loss.backward()  # type: ignore[no-untyped-call]
+            return optimisers.step(step, self.place).norm
+        except NumericsError as error:
+            named = ", ".join(told(stage.clips, seed) for seed in seeds[:4])
             raise NumericsError(
-                f"{stage.name}, step {self.progress.step}: the loss is {loss.item()}; the last "
-                f"state in {self.run.folder} is as it was"
-            )
-        loss.backward()  # type: ignore[no-untyped-call]
-        return optimisers.step(self.progress.step, self.place).norm
+                f"{stage.name}, {error}; of clips {named}; the last state in {self.run.folder} is "
+                "as it was"
+            ) from None
 
     def now_and_then(self) -> None:
         """Measure the averaged model."""

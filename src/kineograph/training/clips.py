@@ -18,7 +18,7 @@ from kineograph.recipes.stages import AutoencoderStage, Clips, Footage
 from kineograph.toybox.render import render
 from kineograph.toybox.scene import Scene
 from kineograph.toybox.world import sample_scene
-from kineograph.training.footage import clips_of
+from kineograph.training.footage import clips_of, moment
 
 ENDLESS = ("still", "bounce", "spin", "circle")
 """Motions that have no end."""
@@ -66,6 +66,11 @@ def on_videos(recipe: Recipe, folder: Path) -> Recipe:
             "use; expected a recipe whose stages have clips of kind 'footage'"
         )
     return replace(recipe, autoencoder_stages=stages)
+
+
+def told(clips: Clips | Footage, seed: int) -> str:
+    """A training clip for a message: its scene's seed, or its video and second."""
+    return moment(clips, seed) if isinstance(clips, Footage) else f"scene {seed}"
 
 
 def draw(

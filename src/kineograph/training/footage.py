@@ -53,10 +53,21 @@ def clips_of(footage: Footage, seeds: range, *, held_out: bool) -> Tensor:
     Raises:
         DataError: there is no such dataset, or no video in it is long enough.
     """
+    films = _share(footage, held_out=held_out)
+    return torch.cat([_read(footage, *_choose(films, seed)) for seed in seeds])
+
+
+def moment(footage: Footage, seed: int) -> str:
+    """Which video a seed's training clip is of, and where it begins."""
+    path, start = _choose(_share(footage, held_out=False), seed)
+    return f"{path} at {start:.2f} s"
+
+
+def _share(footage: Footage, *, held_out: bool) -> tuple[Film, ...]:
+    """The videos that are kept out of training, or the others; all where there are none."""
     films = _films(footage.folder, _seconds(footage))
     kept = max(1, int(len(films) * footage.held_out)) if footage.held_out else 0
-    chosen = (films[:kept] if held_out else films[kept:]) or films
-    return torch.cat([_read(footage, *_choose(chosen, seed)) for seed in seeds])
+    return (films[:kept] if held_out else films[kept:]) or films
 
 
 def _seconds(footage: Footage) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from kineograph.errors import DataError
 from kineograph.training.trackers import Tracker
 
 Say = Callable[[str], None]
@@ -34,14 +35,21 @@ class Journal:
 
     Without a folder it keeps silent: only one of several processes writes. `before` counts the
     steps of the stages before this one, for trackers.
+
+    Raises:
+        DataError: the disk is full or the place cannot be written to.
     """
 
     def __init__(
         self, folder: Path | None, say: Say, every: int = 20, trackers: Sequence[Tracker] = ()
     ) -> None:
         self.path = None if folder is None else folder / "journal.jsonl"
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+        if self.path is not None:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                _mend(self.path)
+            except OSError as error:
+                raise DataError(f"{self.path}: cannot be written: {error.strerror}") from error
         self._say = say
         self.every = every
         self.trackers = trackers
@@ -92,9 +100,16 @@ class Journal:
 
     def write(self, record: Mapping[str, float | str]) -> None:
         """Append one record."""
-        if self.path is not None:
+        if self.path is None:
+            return
+        try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"time": round(time.time(), 1), **record}) + "\n")
+        except OSError as error:
+            raise DataError(
+                f"{self.path}: cannot be written: {error.strerror}; the last state beside it is "
+                "as it was, the same command goes on from there"
+            ) from error
 
     def finish(self) -> None:
         """Let the trackers end."""
@@ -122,6 +137,14 @@ class Journal:
     def _track(self, step: int, scalars: Mapping[str, float]) -> None:
         for tracker in self.trackers:
             tracker.log(self.before + step, scalars)
+
+
+def _mend(path: Path) -> None:
+    """Cut off a last line that was not written to its end, when the disk was full."""
+    if path.exists():
+        whole = path.read_bytes()
+        with path.open("ab") as file:
+            file.truncate(whole.rfind(b"\n") + 1)
 
 
 def peak_memory() -> float:

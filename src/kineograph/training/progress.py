@@ -14,6 +14,7 @@ from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Stage
 from kineograph.training import state as states
 from kineograph.training.journal import Journal
+from kineograph.training.lock import Lock
 from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
 
@@ -70,7 +71,12 @@ class Job(Protocol):
 
 
 class Progress:
-    """The stage and step of a run, from 0; after the last stage `stage` is their number."""
+    """The stage and step of a run, from 0; after the last stage `stage` is their number.
+
+    Raises:
+        ConfigError: another process trains in the run's folder.
+        DataError: the folder cannot be written to.
+    """
 
     def __init__(
         self,
@@ -83,6 +89,7 @@ class Progress:
         self.identity = Identity({**identity.parts, "seed": run.seed}, identity.stages)
         self.stages, self.run, self.place, self.journal = stages, run, place, journal
         self.stage, self.step = 0, 0
+        self.lock = Lock(run.folder) if place.first else None
 
     @property
     def begun(self) -> int:

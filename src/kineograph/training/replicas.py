@@ -14,7 +14,14 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing import get_context
+from torch.multiprocessing.spawn import (
+    ProcessExitedException,
+    ProcessRaisedException,
+    spawn,
+)
+
+from kineograph.errors import KineographError
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,9 @@ def run(worker: Callable[..., None], processes: int, *arguments: Any) -> None:
         worker: a function at the top of a module, so that a new process can find it.
         processes: how many to start; inside an outer `torchrun` its own count is used.
         arguments: passed on; they must be picklable.
+
+    Raises:
+        KineographError: what a worker raised of this kind, or that a worker died.
     """
     if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
         dist.init_process_group("gloo")
@@ -74,22 +84,43 @@ def run(worker: Callable[..., None], processes: int, *arguments: Any) -> None:
     if processes == 1:
         worker(Replicas(), *arguments)
         return
-    spawn(  # type: ignore[no-untyped-call]
-        _join, (processes, _free_port(), worker, arguments), nprocs=processes
-    )
+    told = get_context("spawn").SimpleQueue()
+    start = Start(processes, _free_port(), told)
+    try:
+        spawn(_join, (start, worker, arguments), nprocs=processes)  # type: ignore[no-untyped-call]
+    except (ProcessRaisedException, ProcessExitedException) as error:
+        if not told.empty():  # a message for the user, not a traceback; the others only lost it
+            kind, message = told.get()
+            raise kind(message) from None
+        if isinstance(error, ProcessExitedException) and error.exit_code < 0:
+            raise KineographError(
+                f"process {error.error_index + 1} of {processes} was killed by signal "
+                f"{-error.exit_code}; where nobody did that, the machine had too little memory"
+            ) from None
+        raise
 
 
-def _join(
-    rank: int, count: int, port: int, worker: Callable[..., None], arguments: tuple[Any, ...]
-) -> None:
+@dataclass(frozen=True)
+class Start:
+    """What a new process needs to find the others. told: takes errors that a user can mend."""
+
+    count: int
+    port: int
+    told: Any
+
+
+def _join(rank: int, start: Start, worker: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     torch.set_num_threads(1)
     dist.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=count
+        "gloo", init_method=f"tcp://127.0.0.1:{start.port}", rank=rank, world_size=start.count
     )
     try:
-        worker(Replicas(rank, count), *arguments)
+        worker(Replicas(rank, start.count), *arguments)
     except KeyboardInterrupt:
         sys.exit(130)  # the process that started this one says so
+    except KineographError as error:
+        start.told.put((type(error), str(error)))
+        sys.exit(1)
     finally:
         dist.destroy_process_group()
 

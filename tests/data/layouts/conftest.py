@@ -4,14 +4,14 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kineograph.data.clip import Caption, Clip, Facts
+from kineograph.data.clip import Caption, Clip, Facts, Span
 from kineograph.data.layouts import parquet
 
 
@@ -136,6 +136,47 @@ def webdataset(root: Path) -> Example:
     return Example("webdataset", root, tuple(found))
 
 
+def cosmos(root: Path) -> Example:
+    video(root / "clips/b-1.mp4")
+    (root / "metas/v0").mkdir(parents=True)
+    measured = {"width": 854, "height": 480, "framerate": 24.0}
+    found = [
+        {"clip_location": "s3://bucket/clips/b-1.mp4", **measured, "num_frames": 300,
+         "source_video": "in/a.mp4", "motion_score": {"global_mean": 0.5}, "aesthetic_score": 4.5,
+         "windows": [{"start_frame": 0, "end_frame": 255, "qwen_caption": "a dog",
+                      "qwen_lm_enhanced_caption": "a big dog"},
+                     {"start_frame": 256, "end_frame": 299, "qwen_caption": "a cat"}]},
+        {"clip_location": "/out/clips/c-2.mp4", **measured, "num_frames": 9,
+         "windows": [{"start_frame": 0, "end_frame": 8, "qwen_caption": "a ball"}]},
+        {"clip_location": "/out/clips/d-3.mp4", **measured, "num_frames": 9, "windows": []},
+    ]  # fmt: skip
+    for number, row in enumerate(found):
+        (root / f"metas/v0/{number}.json").write_text(json.dumps(row))
+    facts = Facts(height=480, width=854, fps=24.0)
+    captions = [
+        (Caption(text="a dog", origin="qwen_caption"),
+         Caption(text="a big dog", origin="qwen_lm_enhanced_caption")),
+        (Caption(text="a cat", origin="qwen_caption"),),
+    ]  # fmt: skip
+    first = Clip(
+        source=str(root / "clips/b-1.mp4"),
+        span=Span(start=0.0, end=256 / 24, first=0, stop=256),
+        facts=facts,
+        captions=captions[0],
+        scores={"motion_score.global_mean": 0.5, "aesthetic_score": 4.5},
+        notes={"source_video": "in/a.mp4"},
+    )
+    span = Span(start=256 / 24, end=300 / 24, first=256, stop=300)
+    second = replace(first, span=span, captions=captions[1])
+    size = {"height": 480, "width": 854, "fps": 24.0, "frames": 9}
+    ball = clip(root / "clips/c-2.mp4", "a ball", "qwen_caption", **size)
+    return Example(
+        "cosmos-curate",
+        root,
+        (first, second, ball, replace(ball, source=str(root / "clips/d-3.mp4"), captions=())),
+    )
+
+
 def sidecar(root: Path) -> Example:
     one, two, three = (video(root / name) for name in ("a.mp4", "b.MOV", "sub/c.webm"))
     one.with_suffix(".txt").write_text("a\n dog\n")
@@ -170,7 +211,7 @@ EXAMPLES: dict[str, Callable[[Path], Example]] = {
     one.__name__: one
     for one in (
         ledger, open_sora_csv, open_sora_parquet, plan, metadata_csv, metadata_jsonl, lists,
-        fastvideo, ltx, webdataset, sidecar, labelled, split, plain,
+        fastvideo, ltx, webdataset, cosmos, sidecar, labelled, split, plain,
     )
 }  # fmt: skip
 

@@ -167,6 +167,31 @@ def webdataset(draw: random.Random, root: Path) -> None:
                 archive.addfile(entry, io.BytesIO(data))
 
 
+def cosmos(draw: random.Random, root: Path) -> None:
+    (root / "clips").mkdir()
+    (root / "metas/v0").mkdir(parents=True)
+    for number, bad in enumerate(order(draw)):
+        window: dict[str, object] = {"start_frame": 0, "end_frame": 8, "qwen_caption": "words"}
+        row: dict[str, object] = {"clip_location": "/x/clips/good.mp4", "windows": [window]}
+        kind = draw.randrange(7) if bad else None
+        if kind == 0:
+            row["clip_location"] = draw.choice([None, "", 5, "/x/clips/a\0.mp4", ["a"]])
+        elif kind == 1:
+            row["clip_location"] = "/x/filtered_clips/a.mp4"
+        elif kind == 2:
+            row["windows"] = draw.choice([5, "a", {"a": 1}, [5], [[]]])
+        elif kind == 3:
+            window["qwen_caption"] = draw.choice(WRONG_TEXTS)
+        elif kind == 4:
+            window["end_frame"] = draw.choice([-2, "b", None, [3], {"a": 1}, 2.5])
+        elif kind == 5:
+            row["framerate"] = draw.choice(WRONG_NUMBERS)
+        text = json.dumps(row)
+        broken = [text[: draw.randrange(1, len(text) - 1)], "[]", "5", "[" * 5000]
+        text = draw.choice(broken) if kind == 6 else text
+        (root / f"metas/v0/{number:03d}.json").write_text(text)
+
+
 def ledger(draw: random.Random, root: Path) -> None:
     rows = []
     for bad in order(draw):
@@ -198,6 +223,7 @@ KINDS: dict[str, tuple[str, Writer]] = {
     "lists": ("lists", lists),
     "sidecar": ("sidecar", sidecar),
     "webdataset": ("webdataset", webdataset),
+    "cosmos-curate": ("cosmos-curate", cosmos),
     "ledger": ("ledger", ledger),
 }
 

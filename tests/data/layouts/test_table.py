@@ -57,12 +57,15 @@ def clips(tmp_path: Path) -> tuple[Clip, ...]:
     return full, later, Clip(source=str(files[1]))
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+WHOLE = [kind for kind, writer in WRITERS.items() if not writer.keeps]
+
+
+@pytest.mark.parametrize("kind", WHOLE)
 def test_what_is_exported_comes_back_with_the_same_bytes(
     kind: str, clips: tuple[Clip, ...], tmp_path: Path
 ) -> None:
     out = tmp_path / "out" / ("clips.parquet" if kind == "ledger" else "")
-    assert WRITERS[kind](iter(clips), out) == 3
+    assert WRITERS[kind].write(iter(clips), out) == 3
     assert recognise(out) == kind and recognise(tmp_path / "out") == kind
     found = list(read(out))
     assert [vars(one) | {"source": ""} for one in found] == [
@@ -77,15 +80,16 @@ def test_what_is_exported_comes_back_with_the_same_bytes(
 
 
 def test_a_folder_with_its_ledger_may_be_moved(clips: tuple[Clip, ...], tmp_path: Path) -> None:
-    WRITERS["ledger"](clips, tmp_path / "in" / "clips.parquet")
+    WRITERS["ledger"].write(clips, tmp_path / "in" / "clips.parquet")
     moved = (tmp_path / "in").rename(tmp_path / "elsewhere")
     assert all(one.path.is_file() for one in read(moved) if isinstance(one, Clip))
 
 
-@pytest.mark.parametrize("kind", ["metadata", "webdataset"])
+@pytest.mark.parametrize("kind", [kind for kind in WRITERS if kind != "ledger"])
 def test_an_export_without_its_file_leaves_nothing_half(kind: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no such\.mp4"):
-        WRITERS[kind]([Clip(source=str(tmp_path / "no such.mp4"))], tmp_path / "out")
+        missing = Clip(source=str(tmp_path / "no such.mp4"), captions=(Caption(text="a"),))
+        WRITERS[kind].write([missing], tmp_path / "out")
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
 
 
@@ -93,9 +97,62 @@ def test_an_export_to_where_nothing_can_be_written_says_so(
     clips: tuple[Clip, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    for write in WRITERS.values():
+    plain = [replace(clips[0], span=None)]
+    for writer in WRITERS.values():
         with pytest.raises(DataError, match="cannot be written"):
-            write(clips, tmp_path / "file" / "out")
+            writer.write(plain, tmp_path / "file" / "out")
+
+
+PARTS = ("open-sora-plan", "cosmos-curate")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in WRITERS if kind not in WHOLE])
+def test_what_others_have_no_place_for_stays_behind_and_nothing_else(
+    kind: str, clips: tuple[Clip, ...], tmp_path: Path
+) -> None:
+    whole = replace(clips[0], span=None), replace(clips[2], captions=(Caption(text="b"),))
+    out = tmp_path / "out"
+    assert WRITERS[kind].write(iter(whole), out) == 2
+    assert recognise(out) == kind.removesuffix("-parquet")
+    one, two = read(out)
+    assert isinstance(one, Clip) and isinstance(two, Clip)
+    for found, given in ((one, whole[0]), (two, whole[1])):
+        assert found.path.read_bytes() == given.path.read_bytes()
+    assert two.texts == ("b",) and one.span is None and two.span is None
+    keeps = WRITERS[kind].keeps
+    said = one.texts if "\n" in one.texts[0] else ("a\nball", *one.texts[1:])
+    assert said == (("a\nball", "red") if "all captions" in keeps else ("a\nball",))
+    if "measures" in keeps:
+        assert replace(one.facts, origin="measured") == whole[0].facts
+        assert one.scores["flow"] == 0.25
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in WRITERS if kind not in WHOLE])
+def test_parts_of_files_are_exported_or_refused_never_taken_for_the_whole(
+    kind: str, clips: tuple[Clip, ...], tmp_path: Path
+) -> None:
+    part = replace(clips[1], captions=(Caption(text="a"),))
+    if kind not in PARTS:
+        with pytest.raises(DataError, match=r"is a part of its file, which .* cannot say"):
+            WRITERS[kind].write([part], tmp_path / "out")
+        return
+    WRITERS[kind].write([part], tmp_path / "out")
+    [found] = read(tmp_path / "out")
+    assert isinstance(found, Clip) and found.span == part.span
+
+
+def test_lists_and_sidecars_that_cannot_be_are_refused(
+    clips: tuple[Clip, ...], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=r"has no caption, and prompts\.txt needs one"):
+        WRITERS["lists"].write([clips[2]], tmp_path / "lists")
+    twice = [replace(clips[2], captions=(Caption(text=text),)) for text in "ab"]
+    with pytest.raises(DataError, match="serves two clips, and has one text beside it"):
+        WRITERS["sidecar"].write(twice, tmp_path / "sidecar")
+    uncounted = replace(clips[0], span=Span(start=1.0, end=2.0))
+    with pytest.raises(DataError, match="its frames are not counted; run `kineograph data check"):
+        WRITERS["open-sora-plan"].write([uncounted], tmp_path / "plan")
 
 
 def test_a_member_that_is_not_there_or_no_file_is_named(tmp_path: Path) -> None:

@@ -4,16 +4,15 @@ The layout of Hugging Face datasets, of DiffSynth and of finetrainers; `export` 
 """
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from kineograph.data.clip import Clip, to_record
+from kineograph.data.layouts.copies import Copies
 from kineograph.data.layouts.files import first_of, written
 from kineograph.data.layouts.lines import Found, by_suffix, clips, keys
 from kineograph.data.layouts.rows import OWN, Columns
-from kineograph.data.media import local
 from kineograph.errors import DataError
 
 NAMES = ("metadata.jsonl", "metadata.csv", "metadata.json")
@@ -49,16 +48,10 @@ def write(clips: Iterable[Clip], folder: Path) -> int:
     Raises:
         DataError: a file is missing, or something cannot be written.
     """
-    names: dict[str, str] = {}
-    count = 0
+    copy, count = Copies(folder), 0
     with written(folder / NAMES[0]) as part, part.open("w", encoding="utf-8") as file:
         for clip in clips:
-            if clip.source not in names:
-                name = f"videos/{len(names):06d}{clip.path.suffix.lower()}"
-                with written(folder / name) as copy, local(clip.path) as source:
-                    shutil.copyfile(source, copy)
-                names[clip.source] = name
-            row = line(replace(clip, source=names[clip.source]))
+            row = line(replace(clip, source=copy(clip)))
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
             count += 1
     return count

@@ -68,7 +68,7 @@ class Columns:
         try:
             return Clip(
                 source=str(root / self._source(row)),
-                span=None if cut is None else _frames_span(cut, _number(row, "fps")),
+                span=None if cut is None else _frames_span(cut, _positive(row, "fps")),
                 facts=Facts(
                     frames=_whole(row, "num_frames"),
                     height=height,

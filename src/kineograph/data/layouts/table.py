@@ -9,6 +9,8 @@ from pathlib import Path
 
 from kineograph.data.clip import Clip
 from kineograph.data.layouts import (
+    cosmos_curate,
+    exports,
     fastvideo,
     folder,
     lists,
@@ -49,6 +51,9 @@ LAYOUTS = {
     "fastvideo": Layout("videos2caption.json", fastvideo.looks, fastvideo.read),
     "ltx": Layout("dataset.json with media_path, caption", ltx.looks, ltx.read),
     "webdataset": Layout("tar files of samples", webdataset.looks, webdataset.read),
+    "cosmos-curate": Layout(
+        "clips/ and metas/v0/ as cosmos-curate writes them", cosmos_curate.looks, cosmos_curate.read
+    ),
     "sidecar": Layout("a .txt beside each video", folder.looks_sidecar, folder.read_sidecar, False),
     "video-folder": Layout(
         "videos in folders by split or label", folder.looks_labelled, folder.read_labelled, False
@@ -56,12 +61,38 @@ LAYOUTS = {
     "folder": Layout("videos alone, or one video", folder.looks_plain, folder.read_plain, False),
 }
 
-WRITERS: dict[str, Callable[[Iterable[Clip], Path], int]] = {
-    "ledger": parquet.write,
-    "metadata": metadata.write,
-    "webdataset": webdataset.write,
+
+@dataclass(frozen=True)
+class Writer:
+    """A way to write clips down for others.
+
+    write: clips and a place -> how many were written. keeps: of a record, where not all of it.
+    """
+
+    write: Callable[[Iterable[Clip], Path], int]
+    keeps: str = ""
+
+
+def _split(clips: Iterable[Clip], folder: Path) -> int:
+    return metadata.write(clips, folder / "train")
+
+
+MEASURES = "path, all captions, measures, scores"
+WRITERS = {
+    "ledger": Writer(parquet.write),
+    "metadata": Writer(metadata.write),
+    "webdataset": Writer(webdataset.write),
+    "video-folder": Writer(_split),
+    "open-sora": Writer(exports.open_sora_csv, "path, first caption, measures, scores"),
+    "open-sora-parquet": Writer(exports.open_sora_parquet, "path, first caption, measures, scores"),
+    "open-sora-plan": Writer(exports.open_sora_plan, f"{MEASURES}, parts of files"),
+    "fastvideo": Writer(exports.fastvideo, MEASURES),
+    "cosmos-curate": Writer(cosmos_curate.write, f"{MEASURES}, parts of files"),
+    "ltx": Writer(exports.ltx, "path, first caption"),
+    "lists": Writer(exports.lists, "path, first caption"),
+    "sidecar": Writer(exports.sidecar, "path, first caption"),
 }
-"""What `export` can write: clips and a place -> how many were written."""
+"""What `export` can write."""
 
 AUTO = "auto"
 
