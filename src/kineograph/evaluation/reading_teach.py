@@ -37,7 +37,7 @@ class Course:
         return min(1.0, (step + 1) / 100, (self.steps - step) / rest)
 
 
-CLIPS = 40
+CLIPS = 28
 """Files of clips that are rendered, of `FILE` clips each."""
 
 FILE = 256
@@ -47,9 +47,9 @@ NOTES = 2 * CLIPS
 MIND_STEPS = 4000
 
 COURSES: Mapping[str, Course] = {
-    "finder": Course(steps=2500),
-    "looker": Course(steps=3000),
-    "drift": Course(steps=2400),
+    "finder": Course(steps=800),
+    "looker": Course(steps=900),
+    "drift": Course(steps=1300),
 }
 """How each of the eyes is taught."""
 
