@@ -150,3 +150,12 @@ def test_without_given_frames_nothing_changes():
     x, now = torch.ones(1, 2, 3, 1, 1), step(1.0, 0.5)
     assert JOINING.begin(x, None)[0] is x
     assert JOINING.times(now, None) is now and JOINING.present(x, now, None) is x
+
+
+@pytest.mark.parametrize("edit", [0.1, 0.2, 0.35, 0.4, 0.7, 0.9])
+def test_a_frame_joins_at_exactly_its_time(edit):
+    rounded = Known(torch.zeros(1, 2, 1, 1, 1), 1.0 - torch.full((1, 1, 1, 1, 1), edit))
+    for slack in (0.0, 1e-6):
+        joining = JoiningFrames(slack=slack)
+        assert joining.times(step(edit, edit / 2), rounded).time.item() > 0
+        assert joining.times(step(edit + 1e-4, edit), rounded).time.item() == 0

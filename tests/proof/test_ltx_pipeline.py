@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from kineograph.proof.ltx_pipeline import guidance_of, times_of
-from kineograph.proof.ltx_sampling import read_setting
+from kineograph.proof.ltx_pipeline import guidance_091, guidance_of, times_of
+from kineograph.proof.ltx_sampling import latent_size, read_setting
 from kineograph.proof.vector import read_vector
 from kineograph.proof.verify import verify
 from kineograph.types import Grid
@@ -75,3 +76,24 @@ def test_a_strategy_that_changes_nothing_in_the_reference_disturbs_no_layer(stra
     said = {"guidance_scale": 1, "stg_scale": 1, "rescaling_scale": 1, "skip_block_list": [2]}
     (phase,) = guidance_of(said, strategy, 4).phases
     assert phase.layers == () and phase.rescale == 0.0
+
+
+@pytest.mark.parametrize(
+    ("size", "drawn", "expected"),
+    [
+        ((17, 64, 96), (2, 18, 8), (3, 2, 3)),
+        ((20, 70, 90), (1, 4 * 3 * 3, 8), (4, 3, 3)),  # a script rounds up before
+        ((20, 72, 104), (1, 3 * 2 * 3, 8), (3, 2, 3)),  # the pipeline itself rounds down
+        ((1, 64, 64), (1, 8, 1, 2, 2), (1, 2, 2)),
+    ],
+)
+def test_the_noise_tells_how_a_size_that_is_no_multiple_was_rounded(size, drawn, expected):
+    said = dict(zip(("num_frames", "height", "width"), size, strict=True))
+    assert latent_size(said, [torch.zeros(drawn)]) == expected
+
+
+def test_the_old_pipeline_rescales_completely_where_it_says_one():
+    said = {"guidance_scale": 3, "stg_scale": 1, "skip_block_list": [1], "rescaling_scale": 1.0}
+    (on,) = guidance_091({**said, "do_rescaling": True}, 4).phases
+    (off,) = guidance_091(said, 4).phases
+    assert (on.rescale, off.rescale) == (1.0, 0.0)

@@ -81,7 +81,7 @@ def original_091(vector: Vector) -> Results:
         media = None
     run = Run(
         times=times_of(said, scheduler, setting.grid),
-        guidance=_guidance_091(said, setting.blocks),
+        guidance=guidance_091(said, setting.blocks),
         items=() if media is None else (Item(media, 0, 1.0),),
         entering=_entering(said),
         noise_first=False,
@@ -202,7 +202,7 @@ def guidance_of(said: Mapping[str, Any], strategy: str | None, blocks: int) -> S
     )
 
 
-def _guidance_091(said: Mapping[str, Any], blocks: int) -> SkipLayer:
+def guidance_091(said: Mapping[str, Any], blocks: int) -> SkipLayer:
     """Here a switch says whether to rescale, and then a scale of 1 does so completely."""
     plain = {**said, "rescaling_scale": 1}
     found = guidance_of(plain, said.get("skip_layer_strategy"), blocks)

@@ -125,7 +125,7 @@ def read_setting(vector: Vector, said: Mapping[str, Any], *, causal: bool) -> Se
     stored = [vector.inputs[name] for name in sorted(vector.inputs) if name.startswith("draw/")]
     times = said.get("num_images_per_prompt") or said.get("num_videos_per_prompt") or 1
     samples = len(vector.inputs["prompt_embeds"]) * times
-    frames, rows, columns = _grid(said, stored)
+    frames, rows, columns = latent_size(said, stored)
     return Setting(
         checkpoint,
         (samples, checkpoint.model.config.in_channels, frames, rows, columns),
@@ -133,7 +133,7 @@ def read_setting(vector: Vector, said: Mapping[str, Any], *, causal: bool) -> Se
     )
 
 
-def _grid(said: Mapping[str, Any], stored: Sequence[Tensor]) -> tuple[int, int, int]:
+def latent_size(said: Mapping[str, Any], stored: Sequence[Tensor]) -> tuple[int, int, int]:
     """Latent frames, rows and columns: the reference's programs round up before, or down inside.
 
     A size that is no multiple is told by how much noise was drawn.

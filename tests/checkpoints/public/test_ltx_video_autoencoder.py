@@ -184,3 +184,21 @@ def test_a_convolution_may_widen_while_it_shrinks():
 def test_a_config_of_no_published_autoencoder_is_refused(change, words):
     with pytest.raises(CheckpointError, match=words):
         autoencoder_config({**OLD, **change})
+
+
+def test_a_block_to_another_width_may_add_noise_too():
+    public = {
+        "latent_channels": 4,
+        "encoder_base_channels": 4,
+        "decoder_base_channels": 4,
+        "encoder_blocks": [["res_x", 1], ["compress_all", 1]],
+        "decoder_blocks": [
+            ["res_x", 1],
+            ["res_x_y", {"multiplier": 2, "inject_noise": True}],
+            ["compress_all", 1],
+        ],
+    }
+    config = autoencoder_config(public)
+    names = autoencoder_key_map(config, "original").dump(config.build().state_dict())
+    assert names["decoder.up_blocks.1.per_channel_scale1"].shape == (4, 1, 1)
+    assert "decoder.up_blocks.1.per_channel_scale2" in names

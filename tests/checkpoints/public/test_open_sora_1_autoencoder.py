@@ -82,3 +82,15 @@ def test_other_statistics_are_refused():
 def test_another_activation_is_refused():
     with pytest.raises(CheckpointError, match="activation_fn = 'relu'"):
         time_kl_config({**PUBLIC_TIME, "activation_fn": "relu"})
+
+
+def test_one_scale_for_all_channels_is_a_single_number_in_the_file():
+    public = {**PUBLIC, "scale": 2.0, "shift": 0}
+    config = stacked_config(public)
+    assert (config.scale, config.shift) == ((2.0,) * 4, (0.0,) * 4)
+    least = stacked_config({"vae_2d": PUBLIC["vae_2d"], "vae_temporal": PUBLIC_TIME})
+    assert (least.scale, least.chunk) == ((1.0,) * 4, None)
+    tiny = replace(TINY, scale=(2.0,) * 4, shift=(0.5,) * 4)
+    found = stacked_key_map(tiny, common=True).dump(tiny.build().state_dict())
+    assert found["scale"].shape == () and float(found["shift"]) == 0.5
+    stacked_key_map(tiny, common=True).load(found)
