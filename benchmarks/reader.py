@@ -24,6 +24,7 @@ from kineograph.evaluation import reading_exam, reading_notes, reading_watcher
 from kineograph.evaluation.reader import SHIPPED, STILL, Reader, ReaderConfig, load
 from kineograph.evaluation.reader_train import Lesson, accuracy, train
 from kineograph.evaluation.reading_measure import Marks, Spoil, confident, mark, table
+from kineograph.evaluation.reading_moments import keep
 from kineograph.evaluation.reading_teach import (
     CLIPS,
     COURSES,
@@ -46,6 +47,9 @@ FIRST = 890_000_000
 PARTS = ("clips", *COURSES, "notes", "mind", "pack")
 STRANGE = 67
 """Clips of each of three kinds that show nothing readable."""
+
+CODED = 200
+"""Clips of each level that go through the autoencoder, which takes a second each."""
 
 Say = Callable[[str], None]
 
@@ -132,7 +136,7 @@ def teach_level_3(work: Path, out: Path, parts: tuple[str, ...], say: Say) -> No
         elif part == "mind":
             notes = reading_notes.load(work / "notes")
             mind = reading_notes.teach_mind(notes, MIND_STEPS, say)
-            torch.save(mind.state_dict(), work / "mind.pt")
+            keep(work / "mind.pt", mind.state_dict())
         else:
             watcher = assemble(work)
             files.write(out / "watcher.safetensors", halved(watcher), {"part": "reader"})
@@ -178,7 +182,8 @@ def measure_level_3(work: Path, folder: Path, tables: Path | None, say: Say) -> 
         exam = reading_exam.load(work / "exam", level)
         found: dict[str, Marks] = {}
         for name, spoil in spoils.items():
-            seen, held_out = mark(watcher, exam, spoil)
+            asked = exam.first(CODED) if name == "after the autoencoder" else exam
+            seen, held_out = mark(watcher, asked, spoil)
             found[name] = seen.together(held_out)
             if spoil is None:
                 found["held-out combinations"] = held_out

@@ -12,10 +12,11 @@ from kineograph.evaluation.reading import UNKNOWN, VALUES, Related, Said, Sight,
 from kineograph.evaluation.reading_clips import NO, Clips
 from kineograph.evaluation.reading_exam import Exam, strange
 from kineograph.evaluation.reading_eyes import CROP, Drift, Finder, Looker, crops, pairs
+from kineograph.evaluation.reading_moments import keep, moments
 from kineograph.evaluation.reading_teach import Course, Library, assemble, take_notes, teach
 from kineograph.evaluation.reading_tracks import Dots, dots, follow
 from kineograph.evaluation.reading_variants import backwards, mirrored
-from kineograph.evaluation.reading_watcher import Watcher, moments
+from kineograph.evaluation.reading_watcher import Watcher
 from kineograph.toybox.scene import Toy
 from kineograph.toybox.world import sample_scene
 
@@ -139,7 +140,7 @@ def test_a_track_is_the_toy_that_it_is_near():
 
 def test_every_lesson_teaches_and_can_be_gone_on_with(tmp_path):
     (tmp_path / "clips").mkdir()
-    reading_clips.save(tmp_path / "clips" / "clips-0000.pt", reading_clips.fresh(1, 4))
+    keep(tmp_path / "clips" / "clips-0000.pt", vars(reading_clips.fresh(1, 4)))
     heard = []
     for name in reading_lessons.LESSONS:
         for steps in (1, 2):
@@ -156,7 +157,7 @@ def test_every_lesson_teaches_and_can_be_gone_on_with(tmp_path):
 def test_a_library_sees_new_files(tmp_path, clips):
     library = Library(tmp_path, 0)
     assert library.refresh() == 0
-    reading_clips.save(tmp_path / "clips-0001.pt", clips)
+    keep(tmp_path / "clips-0001.pt", vars(clips))
     assert library.refresh() == 6 and len(library.draw(3)) == 3
 
 
@@ -223,11 +224,17 @@ def test_of_nothing_nothing_is_said():
 
 def test_moments_are_spread_over_the_clip_and_what_is_no_clip_is_refused():
     video = torch.arange(17, dtype=torch.uint8)[None, :, None, None, None].expand(1, 17, 64, 64, 3)
-    shown = (moments(video)[0, :, 0, 0, 0] + 1) * 127.5
+    shown = (moments(video, 9, 64)[0, :, 0, 0, 0] + 1) * 127.5
     assert shown.round().tolist() == [0, 2, 4, 6, 8, 10, 12, 14, 16]
-    assert moments(torch.zeros(1, 1, 128, 96, 3, dtype=torch.uint8)).shape == (1, 9, 3, 64, 64)
+    assert moments(torch.zeros(1, 1, 128, 96, 3, dtype=torch.uint8), 9, 64).shape == (
+        1,
+        9,
+        3,
+        64,
+        64,
+    )
     with pytest.raises(DataError, match=r"expects \(B, T, Y, X, 3\) uint8"):
-        moments(torch.zeros(9, 8, 8, 3, dtype=torch.uint8))
+        moments(torch.zeros(9, 8, 8, 3, dtype=torch.uint8), 9, 64)
 
 
 def test_nonsense_is_of_three_kinds():

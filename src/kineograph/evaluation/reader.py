@@ -16,10 +16,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
-from kineograph.errors import ConfigError, DataError
+from kineograph.errors import ConfigError
 from kineograph.evaluation.reading import Judge, Said, Sight, ToySeen
+from kineograph.evaluation.reading_moments import moments
 from kineograph.toybox.drawing import LEVEL_1_FLOORS, LEVEL_1_MOTIONS
 from kineograph.toybox.scene import Colour, Shape, words
 
@@ -137,19 +137,7 @@ class Reader(nn.Module):
 
     def prepare(self, video: Tensor) -> Tensor:
         """(B, T, Y, X, 3) uint8 -> (B, M, 3, S, S) in [-1, 1], at M moments evenly spread."""
-        if video.ndim != 5 or video.shape[-1] != 3 or video.dtype != torch.uint8:
-            raise DataError(
-                f"clips of shape {tuple(video.shape)} and {video.dtype}: "
-                "the reader expects (B, T, Y, X, 3) uint8"
-            )
-        last = video.shape[1] - 1
-        index = torch.linspace(0, last, self.config.moments, dtype=torch.float64).round().long()
-        frames = video[:, index].movedim(-1, 2).float() / 127.5 - 1.0
-        size = (self.config.size, self.config.size)
-        if frames.shape[-2:] == size:
-            return frames
-        flat = interpolate(frames.flatten(0, 1), size, mode="bilinear", antialias=True)
-        return flat.reshape(*frames.shape[:3], *size)
+        return moments(video, self.config.moments, self.config.size)
 
 
 def load(folder: Path = SHIPPED) -> Reader:

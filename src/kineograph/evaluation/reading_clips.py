@@ -69,13 +69,6 @@ def fresh(first: int, count: int) -> Clips:
     return Clips(*(torch.stack(column) for column in zip(*rows, strict=True)))
 
 
-def save(path: Path, clips: Clips) -> None:
-    """Write a file of clips, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    torch.save(vars(clips), part)
-    part.rename(path)
-
-
 def load(path: Path) -> Clips:
     """The clips of a file."""
     return Clips(**torch.load(path, mmap=True))

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from kineograph.evaluation.reading_moments import keep
 from kineograph.toybox.render import render, times
 from kineograph.toybox.scene import Scene, from_json, to_json
 from kineograph.toybox.world import sample_scene
@@ -34,6 +35,10 @@ class Exam:
     video: Tensor
     scenes: Sequence[Scene]
 
+    def first(self, count: int) -> "Exam":
+        """Only the first clips."""
+        return Exam(self.video[:count], self.scenes[:count])
+
 
 def prepare(folder: Path, say: Callable[[str], None]) -> None:
     """Render what is missing of all examinations."""
@@ -45,9 +50,7 @@ def prepare(folder: Path, say: Callable[[str], None]) -> None:
                 seeds = range(FIRST_SEED + start, FIRST_SEED + start + PART)
                 scenes = [sample_scene(level, seed, held_out=None) for seed in seeds]
                 video = render(scenes, times(FRAMES, FPS), SIZE).video
-                part = path.with_name(path.name + ".part")
-                torch.save({"video": video, "scenes": [to_json(scene) for scene in scenes]}, part)
-                part.rename(path)
+                keep(path, {"video": video, "scenes": [to_json(scene) for scene in scenes]})
                 say(f"examination of level {level}: {start + PART}/{count} clips")
 
 

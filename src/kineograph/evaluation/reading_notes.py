@@ -91,13 +91,6 @@ def matched(tracks: Sequence[Track], place: Tensor) -> list[int]:
     )
 
 
-def save(path: Path, notes: Notes) -> None:
-    """Write a file of notes, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    torch.save(vars(notes), part)
-    part.rename(path)
-
-
 def load(folder: Path) -> Notes:
     """All notes of a folder."""
     parts = [torch.load(path) for path in sorted(folder.glob("notes-*.pt"))]

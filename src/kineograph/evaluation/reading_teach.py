@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from kineograph.evaluation import reading_clips
 from kineograph.evaluation.reading_clips import Clips, files, fresh, load
 from kineograph.evaluation.reading_lessons import LESSONS
-from kineograph.evaluation.reading_notes import Notes, note, save
+from kineograph.evaluation.reading_moments import keep
+from kineograph.evaluation.reading_notes import Notes, note
 from kineograph.evaluation.reading_variants import varied
 from kineograph.evaluation.reading_watcher import Watcher
 
@@ -63,7 +63,7 @@ def render_clips(folder: Path, count: int, say: Callable[[str], None]) -> None:
     for number in range(count):
         path = folder / f"clips-{number:04d}.pt"
         if not path.exists():
-            reading_clips.save(path, fresh(FIRST_SEED + FILE * number, FILE))
+            keep(path, vars(fresh(FIRST_SEED + FILE * number, FILE)))
             say(f"clips {number + 1}/{count}")
 
 
@@ -121,7 +121,7 @@ def take_notes(folder: Path, numbers: Iterable[int], say: Callable[[str], None])
         clips = varied(load(paths[number % len(paths)]), generator)
         parts = torch.split(torch.arange(len(clips)), 32)
         rows = [vars(note(watcher, clips.at(part), generator)).values() for part in parts]
-        save(path, Notes(*(torch.cat(column) for column in zip(*rows, strict=True))))
+        keep(path, vars(Notes(*(torch.cat(column) for column in zip(*rows, strict=True)))))
         say(f"notes {number}")
 
 
@@ -180,7 +180,5 @@ def teach(name: str, course: Course, folder: Path, say: Callable[[str], None]) -
             say(f"{name} {step}/{course.steps} ({clips} clips)  {means}")
         if time.monotonic() - saved > course.save or step == course.steps:
             saved = time.monotonic()
-            part = state.with_name(state.name + ".part")
             data = {"step": step, "lesson": lesson.state_dict(), "mean": mean.state_dict()}
-            torch.save({**data, "optimiser": optimiser.state_dict()}, part)
-            part.rename(state)
+            keep(state, {**data, "optimiser": optimiser.state_dict()})

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
-from kineograph.errors import DataError
 from kineograph.evaluation.reading import (
     UNKNOWN,
     VALUES,
@@ -24,6 +22,7 @@ from kineograph.evaluation.reading import (
 from kineograph.evaluation.reading_clips import MOMENTS, SIZE, TOYS
 from kineograph.evaluation.reading_eyes import Drift, Finder, Looker, crops, pairs
 from kineograph.evaluation.reading_mind import TOY, Mind, Seen
+from kineograph.evaluation.reading_moments import moments
 from kineograph.evaluation.reading_tracks import Track, dots, follow
 
 SURE = 0.5
@@ -68,7 +67,7 @@ class Watcher(nn.Module):
         Returns:
             One sight for each of the B clips.
         """
-        watched = self.watch(moments(video))
+        watched = self.watch(moments(video, MOMENTS, SIZE))
         thought = self.mind(collect(watched))
         moving = video.shape[1] > 1
         return tuple(
@@ -117,22 +116,6 @@ class Watcher(nn.Module):
                 )
             )
         return tuple(rows)
-
-
-def moments(video: Tensor) -> Tensor:
-    """(B, T, Y, X, 3) uint8 -> (B, M, 3, S, S) in [-1, 1], at M moments evenly spread."""
-    if video.ndim != 5 or video.shape[-1] != 3 or video.dtype != torch.uint8:
-        raise DataError(
-            f"clips of shape {tuple(video.shape)} and {video.dtype}: "
-            "the reader expects (B, T, Y, X, 3) uint8"
-        )
-    last = video.shape[1] - 1
-    index = torch.linspace(0, last, MOMENTS, dtype=torch.float64).round().long()
-    frames = video[:, index].movedim(-1, 2).float() / 127.5 - 1.0
-    if frames.shape[-2:] == (SIZE, SIZE):
-        return frames
-    flat = interpolate(frames.flatten(0, 1), (SIZE, SIZE), mode="bilinear", antialias=True)
-    return flat.reshape(*frames.shape[:3], SIZE, SIZE)
 
 
 def collect(watched: Sequence[Watched]) -> Seen:
