@@ -10,7 +10,7 @@ Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from math import prod
 from typing import TypeVar
@@ -108,12 +108,13 @@ class Bounded:
         """
         ways = self.autoencoder.pieces()
         config, shape = self.autoencoder.config, tuple(x.shape)
-        first = fitting(ways, lambda way: needs(config, way, shape), self.limit)
+        cost = cache(lambda way: needs(config, way, shape))
+        first = fitting(ways, cost, self.limit)
         again = None if draws is None else Replay(draws)
         for way in ways[first:]:
             if way != ways[0]:
                 self.tell(f"{way}, to stay within {self.limit / 1e9:.2g} GB")
-            heap = given_back if needs(config, way, shape) > LARGE else nullcontext
+            heap = given_back if cost(way) > LARGE else nullcontext
             try:
                 with heap():
                     return code(self.autoencoder.cut(way), again)

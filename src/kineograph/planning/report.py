@@ -3,13 +3,12 @@
 Letters: T frames of Y x X pixels; C x F x H x W latents; L text tokens.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
-from kineograph.autoencoders.bounded import decoding_bytes, encoding_bytes
-from kineograph.autoencoders.pieces import WHOLE
 from kineograph.nn.footprint import ONCE, measure, shapes_only
 from kineograph.planning.compression import Compression
 from kineograph.planning.forward import Cost, Reading, denoising, weights
@@ -22,6 +21,8 @@ from kineograph.text.words import WordsConfig
 from kineograph.types import Condition, Step, TextEmbedding
 
 ELEMENT = 4
+PROCESS = 315 << 20
+"""Bytes of a process in which torch for CPUs and all of this library are imported."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,8 @@ class Plan:
     """A recipe at a setting.
 
     d_info: numbers of pixels per number of latents; d_token: pixels per token of the denoiser;
-    weights: bytes of all parts in float32; peak: bytes of the hungriest stage, weights included.
+    weights: bytes of all parts in float32; peak: bytes of the hungriest stage, weights included;
+    process: those of a whole process on a CPU.
     """
 
     recipe: str
@@ -54,6 +56,7 @@ class Plan:
     d_token: int
     weights: int
     peak: int
+    process: int
     seconds: float
     stages: tuple[Stage, ...]
 
@@ -69,40 +72,50 @@ class Setting:
 
 
 def plan(recipe: Recipe, setting: Setting, on: Machine) -> Plan:
-    """What a recipe costs at a setting.
-
-    Raises:
-        ConfigError: the autoencoder cannot make the clip.
-    """
-    with shapes_only():
-        autoencoder = recipe.autoencoder.build()
-        text_weights = weights(recipe.text.build())
+    """What a recipe costs at a setting; the clip must be one that its autoencoder can make."""
     size = setting.frames, setting.height, setting.width
-    latents = autoencoder.latent_shape(*size)
+    with shapes_only():
+        text_weights = weights(recipe.text.build())
+        autoencoder = recipe.autoencoder.build()
+        latents = autoencoder.latent_shape(*size)
+        pixels, cells = torch.empty(1, 3, *size), torch.empty(1, *latents)
+        coding = weights(autoencoder)
+        encode = _cost(coding, partial(autoencoder.encode, pixels))
+        decode = _cost(coding, partial(autoencoder.decode, cells))
     reading, branches = read(recipe.text), passes(recipe)
     once = denoising(recipe.denoiser, (branches, *latents), reading)
+    once = Cost(once.parameters, once.flops, ONCE + once.peak)
+    text = Cost(text_weights, 2 * text_weights * reading.tokens, ONCE)
     stages = (
-        _stage("text", Cost(text_weights, 2 * text_weights * reading.tokens, ONCE), on, branches),
+        _stage("text", text, on, branches),
         _stage("denoise", once, on, setting.steps),
-        *_coding(recipe, size, latents, on),
+        _stage("encode", encode, on, 1),
+        _stage("decode", decode, on, 1),
     )
     compression = _compression(recipe, size, latents)
-    tokens = compression.tokens(*size)
-    resident = ELEMENT * sum(stage.parameters for stage in stages[:-1])
+    resident = ELEMENT * (text_weights + once.parameters + coding)
+    peak = resident + max(stage.peak for stage in stages if stage.name != "encode")
     return Plan(
         recipe=recipe.name,
         frames=setting.frames,
         height=setting.height,
         width=setting.width,
         latents=latents,
-        tokens=tokens,
+        tokens=compression.tokens(*size),
         d_info=float(compression.d_info),
         d_token=compression.d_token,
         weights=resident,
-        peak=resident + max(stage.peak for stage in stages),
+        peak=peak,
+        process=PROCESS + peak,
         seconds=sum(stage.seconds for stage in stages if stage.name != "encode"),
         stages=stages,
     )
+
+
+def _cost(parameters: int, run: Callable[[], object]) -> Cost:
+    """Of a pass of an autoencoder, all at once."""
+    found = measure(run)
+    return Cost(parameters, found.flops, ONCE + found.resident)
 
 
 def read(text: object) -> Reading:
@@ -136,27 +149,6 @@ def _stage(name: str, cost: Cost, on: Machine, count: int) -> Stage:
         flops=flops,
         peak=cost.peak,
         seconds=on.seconds(flops),
-    )
-
-
-def _coding(
-    recipe: Recipe,
-    size: tuple[int, int, int],
-    latents: tuple[int, int, int, int],
-    on: Machine,
-) -> tuple[Stage, Stage]:
-    """Encoding and decoding; their weights are those of one network."""
-    config = recipe.autoencoder
-    video = (1, 3, *size)
-    with shapes_only():
-        autoencoder = config.build()
-        count = weights(autoencoder)
-        encoded = measure(partial(autoencoder.encode, torch.empty(*video)))
-        decoded = measure(partial(autoencoder.decode, torch.empty(1, *latents)))
-    peaks = encoding_bytes(config, WHOLE, video), decoding_bytes(config, WHOLE, (1, *latents))
-    return (
-        _stage("encode", Cost(count, encoded.flops, peaks[0]), on, 1),
-        _stage("decode", Cost(count, decoded.flops, peaks[1]), on, 1),
     )
 
 
