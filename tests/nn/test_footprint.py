@@ -5,7 +5,8 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from kineograph.nn.footprint import measure, shapes_only
+from kineograph.nn.footprint import Heap, measure, shapes_only
+from kineograph.nn.heap import LEAST
 
 MEGABYTE = 1 << 20
 
@@ -69,3 +70,35 @@ def test_operations_are_those_that_torch_counts():
     with shapes_only():
         model, x = model.to("meta"), x.to("meta")
         assert measure(lambda: model(x)).flops == counter.get_total_flops()
+
+
+def test_the_library_arranges_channels_in_blocks_of_this_cpu():
+    block = 16 if torch.cpu._is_avx512_supported() else 8
+    with shapes_only():
+        layer, x = nn.Conv3d(24, 24, 3, padding=1), torch.empty(1, 24, 16, 32, 32)
+        found = measure(lambda: layer(x)).peak
+    filled = -(-24 // block) * block
+    own = x.numel() * 4 // 24 * (filled + filled - 24) + layer.weight.numel() * 4
+    assert found == x.numel() * 4 + own
+
+
+@torch.inference_mode()
+def test_channels_stay_last_as_on_a_cpu():
+    def run(x):
+        norm, layer = nn.GroupNorm(2, 8), nn.Conv2d(8, 8, 3, padding=1)
+        return layer(norm(x)).stride()
+
+    real = run(torch.zeros(2, 8, 16, 16).to(memory_format=torch.channels_last))
+    strides = []
+    with shapes_only():
+        x = torch.empty(2, 8, 16, 16).to(memory_format=torch.channels_last)
+        measure(lambda: strides.append(run(x)))
+    assert strides == [real]
+
+
+def test_small_blocks_stay_and_large_ones_go_back():
+    heap = Heap()
+    for size in (LEAST, 100, LEAST):
+        heap.take(size)
+        heap.give(size)
+    assert heap.peak == LEAST + 100

@@ -11,6 +11,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Literal
 
+ACCELERATORS = {
+    "flash-attn": "attention on NVIDIA GPUs",
+    "xformers": "attention on NVIDIA GPUs",
+    "sageattention": "attention in 8 bits on NVIDIA GPUs",
+    "triton": "kernels that torch.compile writes, on GPUs",
+    "torchcodec": "reading videos, also on GPUs",
+    "bitsandbytes": "weights and optimisers in 8 bits, on GPUs",
+}
+"""Packages that make others quicker, and what; nothing here needs them, torch may use them."""
+ANYWHERE = {"torchcodec"}
+"""Those that are of use without a GPU."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -52,6 +64,7 @@ def findings() -> Iterator[Finding]:
     room = shutil.disk_usage(Path.cwd()).free
     yield Finding("disk", "ok" if room > 1 << 30 else "missing", f"{room / 1e9:.1f} GB free here")
     yield from _packages()
+    yield from _accelerators()
     yield from _torch()
 
 
@@ -88,6 +101,23 @@ def _packages() -> Iterator[Finding]:
             yield _package(requirement, "missing", hint)
 
 
+def _accelerators() -> Iterator[Finding]:
+    """Each optional package by itself: its version, or why it is not there."""
+    try:
+        plain = "+cpu" in metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        plain = False
+    for name, use in ACCELERATORS.items():
+        try:
+            yield Finding(name, "ok", f"{metadata.version(name)}; for {use}")
+        except metadata.PackageNotFoundError:
+            idle = plain and name not in ANYWHERE
+            why = (
+                "of no use to this torch, which is built for CPUs only" if idle else "never needed"
+            )
+            yield Finding(name, "missing", f"not installed; for {use}; {why}")
+
+
 def _package(requirement: str, state: Literal["missing", "bad"], hint: str) -> Finding:
     """A requirement such as `av>=16`: found in a new enough version, too old, or not there."""
     name, _, least = requirement.partition(">=")
@@ -118,6 +148,11 @@ def _torch() -> Iterator[Finding]:
     yield Finding(
         "torch runs", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads, {capability}"
     )
+    from kineograph.nn.linear import bfloat16_units
+
+    units = bfloat16_units()
+    words = "this CPU has units for it" if units else "no units in this CPU; float32 is quicker"
+    yield Finding("bfloat16", "ok" if units else "missing", words)
     if not torch.accelerator.is_available():
         reason = (
             "this torch is built for CPUs only" if "+cpu" in torch.__version__ else "none found"

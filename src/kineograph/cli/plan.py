@@ -136,7 +136,7 @@ def _lines(found: "Cost", on: "Machine") -> Iterable[str]:
         f"latents {'x'.join(map(str, found.latents))}, {found.tokens} tokens, "
         f"D_info {found.d_info:g}, D_token {found.d_token}"
     )
-    yield f"{'stage':8} {'parameters':>14} {'passes':>6} {'TFLOP':>12} {'peak MB':>9} {'seconds':>8}"
+    yield f"{'stage':8} {'parameters':>14} {'passes':>6} {'TFLOP':>12} {'peak MB':>9} {'s':>8}"
     for stage in found.stages:
         yield (
             f"{stage.name:8} {stage.parameters:14,} {stage.passes:6} {stage.flops / 1e12:12.3f} "

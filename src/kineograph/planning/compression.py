@@ -35,6 +35,6 @@ class Compression:
     def tokens(self, frames: int, height: int, width: int) -> int:
         """Tokens of a clip; what does not fill a token counts as one."""
         time = self.latent[0]
-        first = (frames - 1) // time + 1 if self.causal else -(-frames // time)
+        first = 1 - (1 - frames) // time if self.causal else -(-frames // time)
         cells = (first, -(-height // self.latent[1]), -(-width // self.latent[2]))
         return prod(-(-cell // patch) for cell, patch in zip(cells, self.patch, strict=True))
