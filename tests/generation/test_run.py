@@ -67,7 +67,7 @@ def with_parts(generator: Generator, **changes: object) -> Generator:
         ({}, 1),
         ({}, 2),
         ({"frames": 17, "steps": 2}, 3),  # in the second window
-        ({"frames": 17, "steps": 2}, 4),  # between two windows
+        ({"frames": 17, "steps": 2}, 2),  # between two windows
     ],
     ids=str,
 )

@@ -134,7 +134,7 @@ def test_a_long_video_is_made_in_windows_and_begins_like_a_short_one(tasks):
     noise_of_long = draft(tasks, events, frames=25, steps=2)
     assert noise_of_long.latents.shape[1] == 7
     steps = [event for event in events if event.stage == "denoise"]
-    assert [event.step for event in steps] == list(range(1, 11)) and steps[0].total == 10
+    assert [event.step for event in steps] == list(range(1, 7)) and steps[0].total == 6
     assert any("in windows of up to 9" in event.note for event in events)
 
 

@@ -16,6 +16,7 @@ from kineograph.autoencoders.losses_terms import (
 )
 from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
 from kineograph.conditioning.filling import Filled
+from kineograph.conditioning.frame_masks import EVERY_TASK, FrameMasks
 from kineograph.conditioning.injections import HeldFrames
 from kineograph.denoisers.ltx import Local, LTXConfig
 from kineograph.diffusion.guidance import ClassifierFree
@@ -29,11 +30,13 @@ from kineograph.recipes.stages import (
     Emphasis,
     Schedule,
     Stage,
+    Windows,
 )
 from kineograph.text.words import WordsConfig
 from kineograph.toybox.captions import vocabulary
 
 SMALL = Clips(level=1, frames=17, size=64, fps=8.0)
+LONG = Clips(level=1, frames=33, size=64, fps=8.0)  # so that windows need not begin a clip
 
 AUTOENCODER = WaveletFlowConfig(
     latent_channels=24,
@@ -142,6 +145,21 @@ DENOISER_STAGES = (
         schedule=Schedule(steps=300, batch=28, rate=2.5e-3, warmup=20, decay=1.0, optimiser=MUON),
         words_lost=0.0,
     ),
+    Stage(
+        name="all tasks",
+        latent_frames=5,
+        windows=Windows(share=0.4, known=3),
+        schedule=Schedule(
+            steps=90,
+            batch=16,
+            rate=1.5e-3,
+            warmup=8,
+            decay=1.0,
+            average=0.97,
+            optimiser=MUON,
+        ),
+        given=FrameMasks(patterns=EVERY_TASK, noisiest=0.5),
+    ),
 )
 
 TOYBOX = Recipe(
@@ -183,6 +201,6 @@ TOYBOX = Recipe(
         enlarge=4,
     ),
     autoencoder_stages=AUTOENCODER_STAGES,
-    cache=SMALL,
+    cache=LONG,
     stages=DENOISER_STAGES,
 )
