@@ -229,6 +229,11 @@ def reasons(found: Sequence[str]) -> list[str]:
     return [f"- {count} x {reason[:140]}" for reason, count in plain.most_common(12)]
 
 
+def names(clips: Sequence[Path]) -> str:
+    """The clips' names, as code."""
+    return ", ".join(f"`{clip.name}`" for clip in clips)
+
+
 def main() -> int:
     """Run everything, print the report."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -261,8 +266,8 @@ def main() -> int:
     lines = [
         f"# Damaged videos, {date.today()}",
         "",
-        f"{len(spoilt)} files from seed {SEED}; limit of one clip {asked.limit:g} s; "
-        f"Python {platform.python_version()}, {os.cpu_count()} cores.",
+        f"{len(spoilt)} files from seed {SEED}, made of {names(asked.clips)}; limit of one clip "
+        f"{asked.limit:g} s; Python {platform.python_version()}, {os.cpu_count()} cores.",
         "",
         *table(spoilt, outcomes),
         "",

@@ -70,6 +70,11 @@ def test_a_full_disk_keeps_the_old_state(tmp_path):
     assert states.load(tmp_path) == {"step": 1} and folders(tmp_path) == ["00000001"]
 
 
+def test_what_torch_says_of_a_full_disk_becomes_plain():
+    said = "[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"
+    assert states._reason(RuntimeError(said)).endswith("as when the disk is full")
+
+
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "run").write_text("a file where the folder should be")
     with pytest.raises(CheckpointError, match="cannot be"):

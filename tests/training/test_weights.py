@@ -61,3 +61,11 @@ def test_draws_follow_from_their_seed_in_the_order_of_asking() -> None:
     first = one((2, 3))
     assert torch.equal(first, same((2, 3))) and not torch.equal(first, other((2, 3)))
     assert torch.equal(one((4,)), same((4,))) and not torch.equal(first, one((2, 3)))
+
+
+def test_a_folder_that_cannot_be_written_is_named(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CheckpointError, match=r"recipe\.json: cannot be written: Not a directory"):
+        save_recipe(tmp_path / "file" / "weights", recipe)
+    with pytest.raises(CheckpointError, match=r"autoencoder\.safetensors"):
+        save_part(tmp_path / "file" / "weights", "autoencoder", torch.nn.Linear(1, 1))

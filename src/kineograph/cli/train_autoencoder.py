@@ -28,7 +28,10 @@ class TrainAutoencoder:
     seed: Annotated[int, "first scene seed and initial weights"] = 0
     processes: Annotated[int, "processes of one thread each"] = 2
     device: Annotated[str, "where to compute"] = "cpu"
+    bfloat16: Annotated[bool, "compute in bfloat16 where that is safe"] = True
     save_every: Annotated[int, "steps between two saved states"] = 100
+    evaluate_every: Annotated[int, "steps between two measurements of held-out clips"] = 250
+    track: Annotated[tuple[str, ...], "tensorboard, wandb or trackio, beside the journal"] = ()
     set: Annotated[
         tuple[str, ...], "recipe overrides, e.g. autoencoder_stages.0.schedule.steps=9"
     ] = ()
@@ -52,7 +55,10 @@ class TrainAutoencoder:
             folder=self.out,
             seed=self.seed,
             save_every=self.save_every,
+            evaluate_every=self.evaluate_every,
+            bfloat16=self.bfloat16,
             device=self.device,
             lpips=self.lpips,
+            track=self.track,
         )
         print(train(recipe, run, self.processes, print, start))

@@ -4,6 +4,7 @@ Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 """
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from kineograph.training import health, replicas, trackers
 from kineograph.training.average import Average
 from kineograph.training.clips import Batch, draw, length, told
 from kineograph.training.coders import Coder
-from kineograph.training.journal import Journal, Say
+from kineograph.training.journal import Journal, Say, Tally
 from kineograph.training.optim import Optimisers, unfreeze
 from kineograph.training.progress import Identity, Progress
 from kineograph.training.run import Run, generator_draws, halved
@@ -87,7 +88,9 @@ class AutoencoderTrainer:
         draws = generator_draws(base + first)
         frames = length(stage, f"{base} {step}")
         seeds = range(base + first, base + first + size)
+        before = time.perf_counter()
         batch = draw(stage.clips, seeds, device=self.run.device).cut(frames)
+        waited = time.perf_counter() - before
         turn = self.criterion.turn(step)
         with torch.set_grad_enabled(turn.generator):
             compared = self._compare(stage, batch, draws)
@@ -101,7 +104,9 @@ class AutoencoderTrainer:
         if turn.discriminator and (loss := self.criterion.judge(compared)) is not None:
             numbers["judge"] = loss.item()
             numbers["judge_norm"] = self._move(loss, self.judges, seeds)
-        self.journal.step(stage.name, step, stage.schedule.steps, numbers)
+        shape = f"{batch.video.shape[2]}x{stage.clips.size}x{stage.clips.size}"
+        tally = Tally(waited=waited, samples={shape: size})
+        self.journal.step(stage.name, step, stage.schedule.steps, numbers, tally)
 
     def _compare(self, stage: AutoencoderStage, batch: Batch, draws: Draws) -> Comparison:
         """Reconstruct a batch."""

@@ -21,8 +21,8 @@ Say = Callable[[str], None]
 class Tally:
     """What is counted in a step, not averaged.
 
-    tokens: of latents that the denoiser looked at; waited: seconds until the data were there;
-    samples: how many came from each bucket.
+    tokens: of latents that the denoiser looked at, 0: none does; waited: seconds until the data
+    were there; samples: how many came from each bucket.
     """
 
     tokens: int = 0
@@ -129,7 +129,8 @@ class Journal:
             samples: Counter[str] = Counter()
             for tally in self.tallies:
                 samples.update(tally.samples)
-            found["tokens_per_second"] = sum(one.tokens for one in self.tallies) / elapsed
+            if tokens := sum(one.tokens for one in self.tallies):
+                found["tokens_per_second"] = tokens / elapsed
             found["data_wait_share"] = sum(one.waited for one in self.tallies) / elapsed
             found |= {f"samples/{name}": float(count) for name, count in sorted(samples.items())}
         return found

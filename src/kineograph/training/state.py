@@ -194,6 +194,8 @@ def _reason(error: BaseException) -> str:
         error = next(iter(error.failures.values()))[0]
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if "unexpected pos" in str(error):  # all that torch's writer says when the system takes no more
+        return "not all bytes were taken, as when the disk is full"
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 

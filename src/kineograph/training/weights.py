@@ -12,6 +12,7 @@ from torch import nn
 from kineograph import recipes
 from kineograph.checkpoints import files, parts
 from kineograph.config import to_data
+from kineograph.errors import CheckpointError
 from kineograph.recipes.recipe import Recipe
 from kineograph.training.coders import Coder
 
@@ -22,8 +23,11 @@ def digest(folder: Path, part: str) -> str:
 
 
 def save_part(folder: Path, part: str, module: nn.Module) -> None:
-    """Write a part's weights in bfloat16."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write a part's weights in bfloat16.
+
+    Raises:
+        CheckpointError: the disk is full, or the folder cannot be written.
+    """
     tensors = {
         name: tensor.detach().to(torch.bfloat16) if tensor.is_floating_point() else tensor
         for name, tensor in module.state_dict().items()
@@ -32,10 +36,20 @@ def save_part(folder: Path, part: str, module: nn.Module) -> None:
 
 
 def save_recipe(folder: Path, recipe: Recipe) -> None:
-    """Write the resolved recipe; without it the weights could not be read."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the resolved recipe; without it the weights could not be read.
+
+    Raises:
+        CheckpointError: the disk is full, or the folder cannot be written.
+    """
+    path = folder / recipes.FILE
+    part = path.with_name(path.name + ".part")
     text = json.dumps(to_data(recipe), indent=1) + "\n"
-    (folder / recipes.FILE).write_text(text, encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def load_autoencoder(folder: Path) -> Coder:
