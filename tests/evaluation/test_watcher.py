@@ -6,9 +6,17 @@ import random
 import pytest
 import torch
 
-from kineograph.errors import DataError
-from kineograph.evaluation import reading_clips, reading_lessons, reading_measure, reading_notes
-from kineograph.evaluation.reading import UNKNOWN, VALUES, Related, Said, Sight, ToySeen
+from kineograph.checkpoints import files
+from kineograph.errors import ConfigError, DataError
+from kineograph.evaluation import (
+    reader,
+    reading_clips,
+    reading_lessons,
+    reading_measure,
+    reading_notes,
+)
+from kineograph.evaluation.reader import SHIPPED
+from kineograph.evaluation.reading import UNKNOWN, VALUES, Related, Said, Sight, ToySeen, certified
 from kineograph.evaluation.reading_clips import NO, Clips
 from kineograph.evaluation.reading_exam import Exam, strange
 from kineograph.evaluation.reading_eyes import CROP, Drift, Finder, Looker, crops, pairs
@@ -17,6 +25,7 @@ from kineograph.evaluation.reading_teach import Course, Library, assemble, take_
 from kineograph.evaluation.reading_tracks import Dots, dots, follow
 from kineograph.evaluation.reading_variants import backwards, mirrored
 from kineograph.evaluation.reading_watcher import Watcher
+from kineograph.toybox.render import render, times
 from kineograph.toybox.scene import Toy
 from kineograph.toybox.world import sample_scene
 
@@ -250,3 +259,29 @@ def test_scenes_that_teach_obey_the_cheap_rules():
     scene = reading_clips.draw(random.Random(0), 3, 0)
     assert len(scene.toys) in (2, 3) and scene.relation is not None
     assert json.dumps(reading_clips.moments(random.Random(0)).tolist())
+
+
+@pytest.mark.skipif(not (SHIPPED / "watcher.json").exists(), reason="its weights are not shipped")
+@pytest.mark.parametrize("level", [2, 3])
+def test_the_shipped_reader_reads_what_it_is_certified_for(level):
+    judge = reader.judge(level)
+    scenes = [sample_scene(level, 880_900_000 + k, held_out=None) for k in range(8)]
+    exam = Exam(render(scenes, times(17, 8), (64, 64)).video, scenes)
+    seen, held_out = reading_measure.mark(judge, exam)
+    shares = seen.together(held_out).shares()
+    assert all(shares[name].value >= 0.7 for name in certified(judge) if name in shares)
+    assert (SHIPPED / "watcher.safetensors").stat().st_size <= 2_000_000
+
+
+def test_a_reader_is_for_its_levels_only(tmp_path, monkeypatch):
+    weights = Watcher().state_dict()
+    files.write(tmp_path / "watcher.safetensors", weights, {"part": "reader"})
+    shares = {"as rendered": {"colour": 0.98, "camera": 0.9}}
+    about = {"accuracy": {"level 2": shares, "level 3": {"as rendered": {"floor": 1.0}}}}
+    (tmp_path / "watcher.json").write_text(json.dumps(about))
+    monkeypatch.setattr(reader, "SHIPPED", tmp_path)
+    assert [certified(reader.judge(level)) for level in (2, 3)] == [("colour",), ("floor",)]
+    assert reader.judge(2).level == 2
+    monkeypatch.setattr(reader, "SHIPPED", tmp_path / "empty")
+    with pytest.raises(ConfigError, match=r"level 2: there is no reader for it; expected 1$"):
+        reader.judge(2)
