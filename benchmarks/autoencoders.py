@@ -116,17 +116,14 @@ def random(model: nn.Module, half: str) -> nn.Module:
     for name, part in model.named_children():
         if name != OTHER[half]:
             part.to_empty(device="cpu")
+    for name, values in list(model.named_buffers(recurse=False)):  # statistics of latents
+        model.register_buffer(name, torch.ones(values.shape))
     for name, values in [*model.named_parameters(), *model.named_buffers()]:
-        if values.is_meta and "." in name:
-            continue
-        if values.is_meta:
-            parent = model
-            parent.register_buffer(name, torch.ones(values.shape))
-        elif name.endswith("timestep_scale_multiplier"):
+        if name.endswith("timestep_scale_multiplier"):
             values.fill_(1000.0)
         elif values.ndim > 1:
             values.uniform_(-1, 1).div_(values[0].numel() ** 0.5)
-        else:
+        elif "." in name:
             values.fill_(float(name.endswith("weight")))
     return model
 
@@ -137,7 +134,7 @@ OTHER = {"encode": "decoder", "decode": "encoder"}
 def calls(job: Job, model: nn.Module) -> Callable[[], Tensor]:
     """What is measured: moments of a clip, or pixels of latents."""
     dtype, device = getattr(torch, job.dtype), torch.device(job.device)
-    getattr(model, OTHER[job.half]).to(dtype)
+    model.get_submodule(OTHER[job.half]).to(dtype)
     for name, part in model.eval().named_children():
         if name != OTHER[job.half]:
             part.to(device, dtype)
@@ -267,6 +264,7 @@ class Wanted:
     """Which comparisons, on what; `divide`: the sides of Allegro's and CogVideoX's cubes."""
 
     only: Sequence[str]
+    halves: Sequence[str]
     size: Size
     divide: int
     dtypes: Sequence[str]
@@ -281,7 +279,7 @@ def table(wanted: Wanted, device: str, compiled: bool) -> None:
     print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     for dtype in wanted.dtypes if device == "cpu" else ("bfloat16",):
         for system in ("hunyuan", "ltx"):
-            for half in ("encode", "decode"):
+            for half in wanted.halves:
                 if system in wanted.only:
                     jobs = [
                         Job(system, system, who, half, wanted.size, dtype, device, compiled)
@@ -311,6 +309,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", default="17x256x256", help="FRAMESxHEIGHTxWIDTH")
     parser.add_argument("--only", default="hunyuan,ltx,allegro,cogvideox")
+    parser.add_argument("--halves", default="encode,decode")
     parser.add_argument("--dtypes", default="float32,bfloat16")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--divide", type=int, default=1, help="the sides of the other two's cubes")
@@ -323,6 +322,7 @@ def main() -> None:
     frames, height, width = (int(number) for number in chosen.size.split("x"))
     wanted = Wanted(
         only=chosen.only.split(","),
+        halves=chosen.halves.split(","),
         size=(frames, height, width),
         divide=chosen.divide,
         dtypes=chosen.dtypes.split(","),
