@@ -1,11 +1,13 @@
 """Any clip is coded within a limit: the way is chosen before, and smaller where memory runs out."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
+from kineograph.autoencoders import bounded
 from kineograph.autoencoders.bounded import Bounded, Replay, decoding_bytes, fitting
 from kineograph.autoencoders.causal_kl import CausalKLConfig
 from kineograph.autoencoders.deep_compression import DeepCompressionConfig, DeepLevels
@@ -224,3 +226,21 @@ def test_a_second_attempt_draws_what_the_first_one_drew():
     first = [draws((1, 2)), draws((1, 3))]
     draws.rewind()
     assert torch.equal(draws((1, 2)), first[0]) and draws((1, 4)).shape == (1, 4)
+
+
+def test_memory_goes_back_while_a_large_clip_is_coded(monkeypatch):
+    entered = []
+
+    @contextmanager
+    def noted():
+        entered.append(True)
+        yield
+
+    monkeypatch.setattr(bounded, "given_back", noted)
+    model = build("image_kl")
+    latents = torch.zeros(1, 4, 1, 4, 4)
+    Bounded(model, 1 << 40, print).decode(latents)
+    assert not entered  # small ones are quicker with a heap that keeps
+    monkeypatch.setattr(bounded, "LARGE", 0)
+    Bounded(model, 1 << 40, print).decode(latents)
+    assert entered == [True]

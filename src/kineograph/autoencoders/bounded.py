@@ -8,7 +8,7 @@ Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import groupby
@@ -114,9 +114,10 @@ class Bounded:
         for way in ways[first:]:
             if way != ways[0]:
                 self.tell(f"{way}, to stay within {self.limit / 1e9:.2g} GB")
-            heap = given_back if cost(way) > LARGE else nullcontext
+            heap: AbstractContextManager[None]
+            heap = given_back() if cost(way) > LARGE else nullcontext()
             try:
-                with heap():
+                with heap:
                     return code(self.autoencoder.cut(way), again)
             except (RuntimeError, MemoryError) as error:
                 if not ran_out(error):
