@@ -182,8 +182,8 @@ def _clip(pen: Pen, corner: tuple[int, int], outcome: Outcome, frames: Tensor) -
         shown = Image.fromarray(picture.numpy())
         pen.image.paste(shown, (left + number * (SIDE + GAP), top + 24))
     x, wrong = left, outcome.wrong()
-    for key, asked in outcome.asked.items():
-        good = key not in wrong
+    for key in sorted(outcome.asked, key=lambda key: key not in wrong):  # errors are not left out
+        good, asked = key not in wrong, outcome.asked[key]
         said = asked if good else f"{outcome.read.get(key) or '?'}, not {asked}"
         text = f"{key}: {said}"
         if x + length(text, 15) > left + COLUMN:

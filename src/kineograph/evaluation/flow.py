@@ -88,19 +88,15 @@ def _improved(first: Tensor, second: Tensor, known: Tensor) -> Tensor:
 
 def _around(field: Tensor, weights: Tensor) -> Tensor:
     """The weighted sum of the four neighbours of (R, 2, Y, X), weights (R, 4, Y, X)."""
-    wide = pad(field, (1, 1, 1, 1), mode="replicate")
-    near = (wide[..., 1:-1, :-2], wide[..., 1:-1, 2:], wide[..., :-2, 1:-1], wide[..., 2:, 1:-1])
     total = torch.zeros_like(field)
-    for number, one in enumerate(near):
+    for number, one in enumerate(_neighbours(field)):
         total += weights[:, number : number + 1] * one
     return total
 
 
 def _alike(pictures: Tensor) -> Tensor:
     """How much each of the four neighbours counts, (R, 4, Y, X): 1 where it looks the same."""
-    wide = pad(pictures, (1, 1, 1, 1), mode="replicate")
-    near = (wide[..., 1:-1, :-2], wide[..., 1:-1, 2:], wide[..., :-2, 1:-1], wide[..., 2:, 1:-1])
-    steps = [(one - pictures).square().sum(1) for one in near]
+    steps = [(one - pictures).square().sum(1) for one in _neighbours(pictures)]
     return 1 / (1 + torch.stack(steps, 1) / EDGE**2)
 
 
@@ -116,9 +112,19 @@ def _moved(pictures: Tensor, by: Tensor) -> Tensor:
 
 def _slopes(pictures: Tensor) -> tuple[Tensor, Tensor]:
     """Change per pixel along x and y, (R, 3, Y, X) each."""
-    wide = pad(pictures, (1, 1, 1, 1), mode="replicate")
-    across = (wide[..., 1:-1, 2:] - wide[..., 1:-1, :-2]) / 2
-    return across, (wide[..., 2:, 1:-1] - wide[..., :-2, 1:-1]) / 2
+    left, right, above, below = _neighbours(pictures)
+    return (right - left) / 2, (below - above) / 2
+
+
+def _neighbours(field: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(R, C, Y, X) as it is to the left, right, above and below of each pixel."""
+    wide = pad(field, (1, 1, 1, 1), mode="replicate")
+    return (
+        wide[..., 1:-1, :-2],
+        wide[..., 1:-1, 2:],
+        wide[..., :-2, 1:-1],
+        wide[..., 2:, 1:-1],
+    )
 
 
 def _softened(pictures: Tensor) -> Tensor:

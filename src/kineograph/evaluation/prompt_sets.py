@@ -130,7 +130,7 @@ def _level_1_often(drawn: Counter[object], true: Mapping[str, str]) -> tuple[int
 
 
 def _often(drawn: Counter[object], true: Mapping[str, str]) -> tuple[int, ...]:
-    """The same, with relations before motions, and cameras and times of day beside floors."""
+    """The same, with relations first, and with cameras and times of day beside floors."""
     relation = drawn["relation", true.get("relation", "")]
     motion, combination, looks, floor = _level_1_often(drawn, true)
     around = drawn["camera", true["camera"]] + drawn["backdrop", true["backdrop"]]
