@@ -128,7 +128,7 @@ def sheet(found: Sequence[Known], path: Path) -> None:
             f"generated from the caption: {generated:.1f} dB",
         ]
     picture = contact_sheet(rows, labels, columns=6, height=128)
-    Image.fromarray(picture.numpy()).save(path, quality=88)
+    Image.fromarray(picture.numpy()).save(path, quality=78)
 
 
 def main() -> None:
