@@ -285,3 +285,10 @@ def test_a_reader_is_for_its_levels_only(tmp_path, monkeypatch):
     monkeypatch.setattr(reader, "SHIPPED", tmp_path / "empty")
     with pytest.raises(ConfigError, match=r"level 2: there is no reader for it; expected 1$"):
         reader.judge(2)
+
+
+def test_where_nothing_is_known_nothing_is_lost():
+    logits = torch.zeros(2, 4, requires_grad=True)
+    assert reading_lessons.asked(logits, torch.tensor([NO, NO])) == 0
+    one = reading_lessons.asked(logits, torch.tensor([NO, 3]))
+    assert float(one) == pytest.approx(1.3863, abs=1e-4)

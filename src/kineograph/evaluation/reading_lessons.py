@@ -122,9 +122,9 @@ class LookAtToys(nn.Module):
         kept = looks.reshape(len(clip), MOMENTS, LOOKS) * visible[..., None]
         motion = self.head(torch.cat([kept, path, camera], -1).flatten(1))
         return {
-            "colour": cross_entropy(colour, hues.flatten(), ignore_index=NO),
-            "shape": cross_entropy(shape, forms.flatten(), ignore_index=NO),
-            "motion": cross_entropy(motion, told[:, 2], ignore_index=NO),
+            "colour": asked(colour, hues.flatten()),
+            "shape": asked(shape, forms.flatten()),
+            "motion": asked(motion, told[:, 2]),
         }
 
 
@@ -148,6 +148,12 @@ class FollowCamera(nn.Module):
             "move": smooth_l1_loss(move, steps),
             "camera": cross_entropy(self.head(seen), clips.scene[:, 2].long()),
         }
+
+
+def asked(logits: Tensor, true: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Mean cross entropy of rows (R, values) whose value (R,) is known; 0 when none is."""
+    total = cross_entropy(logits, true, ignore_index=NO, reduction="sum", label_smoothing=smoothing)
+    return total / (true != NO).sum().clamp(min=1)
 
 
 def seen_by(video: Tensor, generator: torch.Generator) -> Tensor:

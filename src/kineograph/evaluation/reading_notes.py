@@ -10,11 +10,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from kineograph.evaluation.reading import VALUES
 from kineograph.evaluation.reading_clips import NO, TOYS, Clips
-from kineograph.evaluation.reading_lessons import seen_by
+from kineograph.evaluation.reading_lessons import asked, seen_by
 from kineograph.evaluation.reading_mind import NONE, Mind, Seen
 from kineograph.evaluation.reading_tracks import Track
 from kineograph.evaluation.reading_variants import MIRROR
@@ -100,14 +99,14 @@ def load(folder: Path) -> Notes:
 def teach_mind(
     notes: Notes, steps: int, say: Callable[[str], None], *, batch: int = 256, rate: float = 2e-3
 ) -> Mind:
-    """A mind taught from nothing by notes, the last file's worth of which it is asked about."""
+    """A mind taught from nothing by notes; the last tenth of them, 512 at most, only tries it."""
     torch.manual_seed(0)
     mind = Mind().train()
     optimiser = torch.optim.AdamW(mind.parameters(), rate, weight_decay=0.05)
     plan = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, steps, pct_start=0.1)
     generator = torch.Generator().manual_seed(0)
     learned = len(notes.camera) - min(512, len(notes.camera) // 10)
-    asked = notes.at(torch.arange(learned, len(notes.camera)))
+    others = notes.at(torch.arange(learned, len(notes.camera)))
     for step in range(1, steps + 1):
         some = notes.at(torch.randint(learned, (batch,), generator=generator))
         loss = _loss(mind, some)
@@ -117,8 +116,8 @@ def teach_mind(
         optimiser.step()
         plan.step()
         if step % 200 == 0 or step == steps:
-            right = "  ".join(f"{k} {v:.3f}" for k, v in shares(mind, asked).items())
-            say(f"mind {step}/{steps} ({learned} clips)  loss {loss.item():.3f}  asked: {right}")
+            right = "  ".join(f"{k} {v:.3f}" for k, v in shares(mind, others).items())
+            say(f"mind {step}/{steps} ({learned} clips)  loss {loss.item():.3f}  others: {right}")
     return mind.eval()
 
 
@@ -143,10 +142,7 @@ def _loss(mind: Mind, notes: Notes) -> Tensor:
         (thought.camera, notes.camera),
         (thought.relation, notes.relation),
     )
-    losses = [
-        cross_entropy(logits.flatten(0, -2), true.flatten(), ignore_index=NO, label_smoothing=0.02)
-        for logits, true in pairs
-    ]
+    losses = [asked(logits.flatten(0, -2), true.flatten(), 0.02) for logits, true in pairs]
     return torch.stack(losses).sum()
 
 

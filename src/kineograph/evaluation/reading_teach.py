@@ -126,8 +126,8 @@ def take_notes(folder: Path, numbers: Iterable[int], say: Callable[[str], None])
 
 
 def _average(means: Sequence[Tensor], values: Sequence[Tensor], count: Tensor | int) -> None:
-    """A mean over about the last 500 steps, of fewer at the beginning."""
-    share = max(0.002, 1 / (int(count) + 1))
+    """A mean over the last ninth of all steps, 500 at most: older weights would spoil it."""
+    share = max(0.002, 9 / (int(count) + 10))
     for mean, value in zip(means, values, strict=True):
         if mean.is_floating_point():
             mean.lerp_(value, share)
