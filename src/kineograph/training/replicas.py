@@ -5,16 +5,18 @@ code joins an outer `torchrun`.
 """
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.multiprocessing import get_context
+from torch.multiprocessing import _prctl_pr_set_pdeathsig  # type: ignore[attr-defined]
 from torch.multiprocessing.spawn import (
     ProcessExitedException,
     ProcessRaisedException,
@@ -110,6 +112,9 @@ class Start:
 
 
 def _join(rank: int, start: Start, worker: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    # Where the one that started this is killed, this must not go on alone. torch asks for an
+    # interrupt then, which is ignored where a shell started it in the background.
+    _prctl_pr_set_pdeathsig(signal.SIGKILL)
     torch.set_num_threads(1)
     dist.init_process_group(
         "gloo", init_method=f"tcp://127.0.0.1:{start.port}", rank=rank, world_size=start.count
