@@ -36,8 +36,8 @@ class Kind:
 ONE, ANY = Kind(1, 0, 1_000), Kind(2, 0, 500)
 MIX = (
     *(Kind(1, 1, 300, 10_000), Kind(2, 1, 300, 10_000)) * 3,
-    *(Kind(3, 2, 200),) * 3,
-    Kind(3, 3, 200),
+    *(Kind(3, 2, 110),) * 3,
+    Kind(3, 3, 1_500),
 )
 """Level 3 asks for everything: of ten prompts six have one toy, three have two, one has three."""
 
