@@ -2,6 +2,9 @@
 
 import importlib
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from textwrap import dedent
 
@@ -126,3 +129,41 @@ def test_what_ends_one_of_several_processes_is_told_in_one_line(
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(kind, match=message):
         replicas.run(vars(importlib.import_module("failing"))[worker], 2)
+
+
+LASTING = """
+    import os
+    import signal
+    import time
+    from pathlib import Path
+
+    from kineograph.training import replicas
+
+
+    def last(place, folder):
+        (folder / f"{place.rank}.pid").write_text(str(os.getpid()))
+        time.sleep(100)
+
+
+    if __name__ == "__main__":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        replicas.run(last, 2, Path(__file__).parent)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent")
+def test_no_process_goes_on_alone_when_the_one_that_started_it_is_killed(tmp_path: Path) -> None:
+    """Not even where interrupts are ignored, as for jobs in the background of a script."""
+    script = tmp_path / "lasting.py"
+    script.write_text(dedent(LASTING))
+    process = subprocess.Popen([sys.executable, str(script)])
+    told = [tmp_path / "0.pid", tmp_path / "1.pid"]
+    end = time.monotonic() + 120
+    while not all(path.exists() and path.read_text() for path in told):
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    while any(Path("/proc", path.read_text()).exists() for path in told):
+        assert time.monotonic() < end
+        time.sleep(0.05)
