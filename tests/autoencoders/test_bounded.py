@@ -145,7 +145,7 @@ def test_any_clip_comes_back_in_its_size(name, size):
 @pytest.mark.parametrize("name", KINDS)
 def test_smaller_pieces_need_less(name):
     model = build(name)
-    video = legal(model, 33, 128, 128)
+    video = legal(model, 33, 160, 160)
     latents = (1, *model.latent_shape(*video.shape[2:]))
     needs = [decoding_bytes(KINDS[name], way, latents) for way in (WHOLE, Pieces(16, 64))]
     assert needs[1] < needs[0]

@@ -129,7 +129,7 @@ def shares(mind: Mind, notes: Notes) -> dict[str, float]:
     mind.train(was)
     found = {}
     for name, logits in vars(thought).items():
-        true = getattr(notes, name)
+        true = vars(notes)[name]
         said = logits.argmax(-1)[true != NO]
         found[name] = float((said == true[true != NO]).float().mean())
     return found
