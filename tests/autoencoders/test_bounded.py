@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from kineograph.autoencoders import bounded
-from kineograph.autoencoders.bounded import Bounded, Replay, decoding_bytes, fitting
+from kineograph.autoencoders.bounded import ROOMY, Bounded, Replay, decoding_bytes, fitting
 from kineograph.autoencoders.causal_kl import CausalKLConfig
 from kineograph.autoencoders.deep_compression import DeepCompressionConfig, DeepLevels
 from kineograph.autoencoders.denoising import DenoisingConfig
@@ -151,6 +151,20 @@ def test_smaller_pieces_need_less(name):
     assert needs[1] < needs[0]
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_plenty_is_more_than_any_kind_takes(name):
+    model = build(name)
+    video = legal(model, 17, 64, 64)
+    latents = (1, *model.latent_shape(*video.shape[2:]))
+    assert decoding_bytes(KINDS[name], WHOLE, latents) < ROOMY * video[0, 0].numel() / 4
+
+
+def test_a_small_clip_in_plenty_of_memory_is_coded_without_a_plan(monkeypatch):
+    monkeypatch.setattr(bounded, "measure", None)
+    model = Bounded(build("wavelet_flow"), 1 << 40, lambda words: None)
+    assert model.reconstruct(clip(5, 16, 16)).shape == (1, 3, 5, 16, 16)
+
+
 def test_the_first_way_that_fits_is_taken():
     ways = [Pieces(n, side) for side in (None, 256) for n in (None, 16, 4)]
     needs = dict(zip(ways, (9, 7, 5, 4, 3, 2), strict=True))
@@ -242,5 +256,6 @@ def test_memory_goes_back_while_a_large_clip_is_coded(monkeypatch):
     Bounded(model, 1 << 40, print).decode(latents)
     assert not entered  # small ones are quicker with a heap that keeps
     monkeypatch.setattr(bounded, "LARGE", 0)
+    monkeypatch.setattr(bounded, "SMALL", 0)
     Bounded(model, 1 << 40, print).decode(latents)
     assert entered == [True]

@@ -1,8 +1,8 @@
 """An autoencoder that keeps within a memory limit, whatever the length and size of a clip.
 
 Before it codes, it works out what each way of cutting the clip would need, from shapes alone, and
-takes the one that changes the result least and fits. Should memory run out all the same, it goes on
-with smaller pieces. A clip of any size is filled up to a legal one and cropped back.
+takes the one that changes the result least and fits; a small clip in plenty of memory is coded at
+once. Should memory run out all the same, it goes on with smaller pieces. A clip of any size is filled up to a legal one and cropped back.
 
 Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 """
@@ -34,6 +34,8 @@ ELEMENT = 4
 ENDLESS = 1 << 30
 LARGE = 128 << 20
 """Bytes from which on it is worth the time to give memory back at once."""
+SMALL, ROOMY = 1 << 17, 1 << 16
+"""Pixels of a clip, and bytes for each of them, with which nothing has to be worked out."""
 SETTLED = 24
 """Latent frames after which chunks need no more memory than before: all layers have their past."""
 MESSAGES = ("can't allocate memory", "not enough memory", "out of memory", "std::bad_alloc")
@@ -70,21 +72,34 @@ class Bounded:
     def posterior(self, video: Tensor, draws: Draws | None = None) -> Posterior:
         """(B, 3, T, Y, X) -> the distribution of un-normalised latents."""
         return self._within(
-            encoding_bytes, video, draws, lambda one, again: one.posterior(video, again)
+            encoding_bytes,
+            prod(video.shape) // 3,
+            video,
+            draws,
+            lambda one, again: one.posterior(video, again),
         )
 
     def encode(self, video: Tensor, draws: Draws | None = None) -> Tensor:
         """(B, 3, T, Y, X) in [-1, 1] -> normalised latents (B, C, F, H, W); None: the mode."""
         return self._within(
-            encoding_bytes, video, draws, lambda one, again: one.encode(video, again)
+            encoding_bytes,
+            prod(video.shape) // 3,
+            video,
+            draws,
+            lambda one, again: one.encode(video, again),
         )
 
     def decode(
         self, latents: Tensor, frames: int | None = None, draws: Draws | None = None
     ) -> Tensor:
         """Normalised latents (B, C, F, H, W) -> (B, 3, T, Y, X)."""
+        cell = _cell(self.autoencoder)
         return self._within(
-            decoding_bytes, latents, draws, lambda one, again: one.decode(latents, frames, again)
+            decoding_bytes,
+            prod(latents.shape) // latents.shape[1] * cell.frames * cell.space**2,
+            latents,
+            draws,
+            lambda one, again: one.decode(latents, frames, again),
         )
 
     def reconstruct(self, video: Tensor, draws: Draws | None = None) -> Tensor:
@@ -97,6 +112,7 @@ class Bounded:
     def _within(
         self,
         needs: Needs,
+        pixels: int,
         x: Tensor,
         draws: Draws | None,
         code: Callable[[Divisible, Draws | None], T],
@@ -109,13 +125,14 @@ class Bounded:
         ways = self.autoencoder.pieces()
         config, shape = self.autoencoder.config, tuple(x.shape)
         cost = cache(lambda way: needs(config, way, shape))
-        first = fitting(ways, cost, self.limit)
+        plenty = pixels <= SMALL and pixels * ROOMY <= self.limit
+        first = 0 if plenty else fitting(ways, cost, self.limit)
         again = None if draws is None else Replay(draws)
         for way in ways[first:]:
             if way != ways[0]:
                 self.tell(f"{way}, to stay within {self.limit / 1e9:.2g} GB")
             heap: AbstractContextManager[None]
-            heap = given_back() if cost(way) > LARGE else nullcontext()
+            heap = given_back() if not plenty and cost(way) > LARGE else nullcontext()
             try:
                 with heap:
                     return code(self.autoencoder.cut(way), again)

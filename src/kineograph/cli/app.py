@@ -9,6 +9,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 130 interrupted.
 
 import importlib
 import inspect
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
@@ -55,6 +56,8 @@ class Command(Protocol):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command line, by default the process's own; always raises SystemExit."""
+    # Threads that wait by spinning make a busy machine ten times slower; torch reads this once.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     given = _joined(list(sys.argv[1:] if arguments is None else arguments)) or ["--help"]
     wanted = given[0]
     if wanted not in VERBS and not wanted.startswith("-"):
