@@ -2,7 +2,8 @@
 
 Before it codes, it works out what each way of cutting the clip would need, from shapes alone, and
 takes the one that changes the result least and fits; a small clip in plenty of memory is coded at
-once. Should memory run out all the same, it goes on with smaller pieces. A clip of any size is filled up to a legal one and cropped back.
+once. Should memory run out all the same, it goes on with smaller pieces. A clip of any size is
+filled up to a legal one and cropped back.
 
 Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 """
