@@ -56,8 +56,9 @@ class Command(Protocol):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command line, by default the process's own; always raises SystemExit."""
-    # Threads that wait by spinning make a busy machine ten times slower; torch reads this once.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # Threads that spin for long while they wait make a busy machine ten times slower.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     given = _joined(list(sys.argv[1:] if arguments is None else arguments)) or ["--help"]
     wanted = given[0]
     if wanted not in VERBS and not wanted.startswith("-"):
