@@ -72,23 +72,11 @@ class Bounded:
 
     def posterior(self, video: Tensor, draws: Draws | None = None) -> Posterior:
         """(B, 3, T, Y, X) -> the distribution of un-normalised latents."""
-        return self._within(
-            encoding_bytes,
-            prod(video.shape) // 3,
-            video,
-            draws,
-            lambda one, again: one.posterior(video, again),
-        )
+        return self._encoding(video, draws, lambda one, again: one.posterior(video, again))
 
     def encode(self, video: Tensor, draws: Draws | None = None) -> Tensor:
         """(B, 3, T, Y, X) in [-1, 1] -> normalised latents (B, C, F, H, W); None: the mode."""
-        return self._within(
-            encoding_bytes,
-            prod(video.shape) // 3,
-            video,
-            draws,
-            lambda one, again: one.encode(video, again),
-        )
+        return self._encoding(video, draws, lambda one, again: one.encode(video, again))
 
     def decode(
         self, latents: Tensor, frames: int | None = None, draws: Draws | None = None
@@ -109,6 +97,12 @@ class Bounded:
         whole = fill_up(self.autoencoder, video)
         decoded = self.decode(self.encode(whole, draws), whole.shape[2], draws)
         return decoded[:, :, :frames, :height, :width]
+
+    def _encoding(
+        self, video: Tensor, draws: Draws | None, code: Callable[[Divisible, Draws | None], T]
+    ) -> T:
+        """Something that is made of a video (B, 3, T, Y, X)."""
+        return self._within(encoding_bytes, prod(video.shape) // 3, video, draws, code)
 
     def _within(
         self,

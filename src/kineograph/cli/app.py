@@ -56,7 +56,7 @@ class Command(Protocol):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command line, by default the process's own; always raises SystemExit."""
-    # Threads that spin for long while they wait make a busy machine ten times slower.
+    # Threads that spin for long while they wait slow a busy machine down by far.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     given = _joined(list(sys.argv[1:] if arguments is None else arguments)) or ["--help"]
