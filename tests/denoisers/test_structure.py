@@ -14,7 +14,7 @@ from kineograph.denoisers.stdit import STDiTConfig
 from kineograph.denoisers.stiv import STIVConfig
 from kineograph.denoisers.structure import Structure, StructureConfig
 from kineograph.errors import ConfigError
-from kineograph.types import Condition, Given, Inside, Layout, TextEmbedding
+from kineograph.types import Condition, Given, Inside, Layout, OnDemand, TextEmbedding
 
 SIZE = (3, 4, 6)  # latent frames, rows, columns: 9 frames of 32 x 48 pixels
 SMALL = StructureConfig(width=24, blocks=3, heads=2, hidden=5, latent_channels=4)
@@ -192,6 +192,24 @@ def test_features_of_dropped_tokens_are_dropped_with_them(name):
     changed = [features[0] + dropped, features[1] + dropped, features[2]]
     torch.testing.assert_close(run(changed), run(features))
     assert not torch.allclose(run([1.0 + one for one in features]), run(features))
+
+
+@torch.no_grad()
+def test_a_stack_of_conditions_makes_what_they_share_once_and_in_its_turn():
+    made: list[int] = []
+
+    def make(number: int) -> Tensor:
+        made.append(number)
+        return torch.full((1, 2, 3), float(number))
+
+    one, other = OnDemand(make, range(3)), OnDemand(lambda number: make(number + 5), range(3))
+    conditions = [condition(Inside(features=each)) for each in (one, other, one)]
+    stacked = conditions[0].stack(*conditions[1:]).inside.features
+    assert len(stacked) == 3
+    assert made == []
+    assert stacked[2][:, 0, 0].tolist() == [2.0, 7.0, 2.0]
+    assert made == [2, 7]
+    assert [each[0, 0, 0].item() for each in stacked[1:]] == [1.0, 2.0]
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ Letters: B samples; C channels; F x H x W latent cells; N video tokens, S of tex
 text tokens; D width; A heads of size K; M entries of time per sample, 1 or S + N.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -305,7 +305,7 @@ class Laboratory(nn.Module):
             text, h = self._through(self.blocks, joined.tokens, h, view, told, each[:main])
         else:
             some = view.kept(keep, config.reach.kept(keep, view.grid))
-            seen = [None if feature is None else pick(feature, keep) for feature in each[:main]]
+            seen = (None if feature is None else pick(feature, keep) for feature in each[:main])
             text, kept = self._through(self.blocks, joined.tokens, pick(h, keep), some, told, seen)
             h = self.gaps(kept, keep, view.grid.size)
         _, h = self._through(self.whole_blocks, text, h, view, told, each[main:])
@@ -323,7 +323,7 @@ class Laboratory(nn.Module):
         x: Tensor,
         view: View,
         told: Told,
-        features: Sequence[Tensor | None],
+        features: Iterable[Tensor | None],
     ) -> tuple[Tensor, Tensor]:
         """Joined text (B, S, D) and video tokens (B, N, D) through some blocks."""
         words, times = text.shape[1], view.times

@@ -25,7 +25,7 @@ from kineograph.nn.modulation import Modulation, OutModulation, SharedModulation
 from kineograph.nn.norm import layer_norm, rms_norm
 from kineograph.nn.rotary import FractionalPositions, Rising, Rotary, Spacing, grid_positions
 from kineograph.nn.stem import ConvHead, ConvStem
-from kineograph.types import Condition, Grid, Skip, TextEmbedding
+from kineograph.types import Condition, Grid, OnDemand, Skip, TextEmbedding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,9 +194,11 @@ class LTX(nn.Module):
         places = self.positions(grid, condition, len(x))
         times = self._times(time, grid)
         inside, keep = condition.inside, condition.layout.keep
-        features = inside.features
+        features: Sequence[Tensor] = inside.features
         if keep is not None:
-            features = tuple(pick(feature, keep) for feature in features)
+            features = OnDemand(
+                lambda number: pick(inside.features[number], keep), range(len(features))
+            )
             times = times.repeat_interleave(grid.size // times.shape[1], 1)
             times = times.expand(len(x), -1).gather(1, keep)
             cells = pick(cells, keep)

@@ -7,7 +7,7 @@ Letters: B samples; C channels; F x H x W latent cells; N video tokens; L text t
 A heads of size K.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -255,7 +255,7 @@ class STIV(nn.Module):
             some = kept_grid(keep, grid)
             positions = pick(positions.mT.expand(len(keep), -1, -1), keep).mT
             kept = replace(shared, places=self._places(positions, some, h.dtype))
-            seen = [None if feature is None else pick(feature, keep) for feature in each[:main]]
+            seen = (None if feature is None else pick(feature, keep) for feature in each[:main])
             h = self.gaps(_through(self.blocks, pick(h, keep), kept, seen), keep, grid.size)
         h = _through(self.whole_blocks, h, shared, each[main:])
         out = self.out_modulation(singleton, h.dtype)
@@ -306,7 +306,7 @@ def sum_of_norms(vectors: list[Tensor], eps: float) -> Tensor:
 
 
 def _through(
-    blocks: nn.ModuleList, x: Tensor, shared: Shared, features: Sequence[Tensor | None]
+    blocks: nn.ModuleList, x: Tensor, shared: Shared, features: Iterable[Tensor | None]
 ) -> Tensor:
     for block, feature in zip(blocks, features, strict=True):
         x = added(block(x, shared), feature)

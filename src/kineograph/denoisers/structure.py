@@ -18,12 +18,12 @@ from torch.nn import functional
 
 from kineograph.errors import ConfigError
 from kineograph.nn.attention import NormHead, SelfAttention
-from kineograph.nn.conv import CausalConv
+from kineograph.nn.conv import Cache, CausalConv, in_chunks
 from kineograph.nn.mlp import MLP
 from kineograph.nn.norm import layer_norm
 from kineograph.nn.patches import Patch
 from kineograph.nn.rotary import AxisPositions, Rotary, grid_positions
-from kineograph.types import Condition, Given, Grid
+from kineograph.types import Condition, Given, Grid, OnDemand
 
 LEAST_HEAD = 6  # channels of a head of which each axis turns a pair
 
@@ -102,7 +102,8 @@ class Structure(nn.Module):
     """What a signal adds to the output of each block of a denoiser.
 
     The projectors begin at zero: the denoiser first says exactly what it says alone. Any frames,
-    or parts of them, may carry a signal. All features lie in memory at once.
+    or parts of them, may carry a signal. The convolutions look back in time only, so a few frames
+    at a time lie in memory at full size; the features are made from R when blocks ask for them.
     """
 
     def __init__(self, config: StructureConfig) -> None:
@@ -126,7 +127,7 @@ class Structure(nn.Module):
             nn.init.zeros_(projector.weight)
             nn.init.zeros_(projector.bias)
 
-    def forward(self, signal: Given) -> tuple[Tensor, ...]:
+    def forward(self, signal: Given) -> OnDemand:
         """A signal to features.
 
         Args:
@@ -138,14 +139,14 @@ class Structure(nn.Module):
         """
         seen = torch.cat((signal.frames * signal.strength, signal.strength), 1)
         represented = self.represent(seen)
-        return tuple(projector(represented) for projector in self.projectors)
+        return OnDemand(
+            lambda number: self.projectors[number](represented), range(len(self.projectors))
+        )
 
     def represent(self, seen: Tensor) -> Tensor:
         """The representation R: masked signal and mask (B, channels + 1, T, Y, X) -> (B, N, D)."""
-        x = self.conv_in(seen)
-        for conv in self.halve:
-            x = conv(functional.silu(x))
-        x = self.conv_out(functional.silu(x))
+        pieces = torch.split(seen, self.config.temporal_scale, dim=2)
+        x = in_chunks(self._halved, seen, [piece.shape[2] for piece in pieces])
         grid = self.patch.grid((x.shape[2], x.shape[3], x.shape[4]))
         h = self.patch_in(self.patch.split(x))
         sides = (grid.frames, grid.rows, grid.columns)
@@ -154,6 +155,14 @@ class Structure(nn.Module):
         for block in self.encoder:
             h = block(h, rotary, grid)
         return layer_norm(h)
+
+    def _halved(self, seen: Tensor, cache: Cache) -> Tensor:
+        """Some frames of the masked signal and its mask to cells (B, C, F, H, W)."""
+        x: Tensor = self.conv_in(seen, cache)
+        for conv in self.halve:
+            x = conv(functional.silu(x), cache)
+        cells: Tensor = self.conv_out(functional.silu(x), cache)
+        return cells
 
     def control(self, condition: Condition, signal: Given) -> Condition:
         """The same condition, with what the signal adds to the blocks."""

@@ -28,7 +28,7 @@ from kineograph.generation.request import Request, Shape, again, concerns, shape
 from kineograph.generation.run import Stopped
 from kineograph.media.resize import cover, to_uint8, to_unit
 from kineograph.recipes.recipe import Guided, Recipe
-from kineograph.types import Condition, Given, Inside, TextEmbedding, seeded
+from kineograph.types import Condition, Given, Inside, OnDemand, TextEmbedding, seeded
 
 DEFAULT = Request()
 
@@ -275,7 +275,8 @@ class Generator:
         for feature in features:
             check(feature, "reading the signal", 1, 1)
         report.step("signal", 1, 1)
-        return Inside(features=tuple(one.expand(samples, -1, -1) for one in features))
+        numbers = range(len(features))
+        return Inside(features=OnDemand(lambda j: features[j].expand(samples, -1, -1), numbers))
 
     def _infos(
         self,

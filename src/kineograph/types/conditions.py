@@ -4,9 +4,10 @@ Letters: B samples; T frames of Y x X pixels; C latent channels; F x H x W laten
 rows, columns; N video tokens; L text tokens; D width; A heads of size K.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from functools import partial
+from typing import Literal, Protocol, overload
 
 import torch
 from torch import Tensor
@@ -114,11 +115,38 @@ class Skip:
 
 
 @dataclass(frozen=True, eq=False)
+class OnDemand(Sequence[Tensor]):
+    """Tensors that are made when they are asked for, so that memory holds one at a time.
+
+    make: the tensor of a number; numbers: of those that are here, in order.
+    """
+
+    make: Callable[[int], Tensor]
+    numbers: range
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: slice) -> "OnDemand": ...
+    def __getitem__(self, index: int | slice) -> "Tensor | OnDemand":
+        """One tensor, made anew; of a slice none is made."""
+        if isinstance(index, slice):
+            return OnDemand(self.make, self.numbers[index])
+        return self.make(self.numbers[index])
+
+
+@dataclass(frozen=True, eq=False)
 class Inside:
-    """What one pass changes inside the blocks."""
+    """What one pass changes inside the blocks.
+
+    features: what is added to the output of each block, (B, N, D) each; none: nothing.
+    """
 
     skip: Skip | None = None
-    features: tuple[Tensor, ...] = ()
+    features: Sequence[Tensor] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,13 +224,20 @@ def _stack_known(known: Sequence[Known | None]) -> Known | None:
     )
 
 
+def _joined(features: Sequence[Sequence[Tensor]], number: int) -> Tensor:
+    """One feature of all conditions; those that share theirs make it once."""
+    distinct = {id(one): one for one in features}
+    made = {key: one[number] for key, one in distinct.items()}
+    return torch.cat([made[id(one)] for one in features])
+
+
 def _stack_inside(conditions: Sequence[Condition]) -> Inside:
     skips = [c.inside.skip for c in conditions]
     counts = {len(c.inside.features) for c in conditions}
     if len(counts) != 1:
         raise ValueError("cannot stack conditions: different numbers of block features")
-    columns = zip(*(c.inside.features for c in conditions), strict=True)
-    features = tuple(torch.cat(column) for column in columns)
+    every = [c.inside.features for c in conditions]
+    features = OnDemand(partial(_joined, every), range(counts.pop()))
     present = [skip for skip in skips if skip is not None]
     if not present:
         return Inside(features=features)
