@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from kineograph.conditioning.frame_masks import Head, HeadAndTail, Nothing, Row
-from kineograph.conditioning.mask_mix import Everything, Few, Leading, MaskMix
+from kineograph.conditioning.mask_mix import Everything, Few, Leading, MaskedClips, MaskMix
+from kineograph.conditioning.masked_video import GivenNoise
 from kineograph.errors import ConfigError
 from kineograph.types import seeded
 
@@ -59,3 +60,23 @@ def test_a_row_does_not_depend_on_its_batch():
 def test_each_task_has_a_weight(weights):
     with pytest.raises(ConfigError, match="expected 2 numbers"):
         MaskMix(tasks=(Nothing(), Head()), weights=weights)
+
+
+def test_clips_and_pictures_have_tasks_of_their_own():
+    masked = MaskedClips(pictures=MaskMix(tasks=(Everything(),), weights=(1.0,)))
+    video = torch.rand(200, 3, 5, 2, 2)
+    given = masked(video, seeded(range(200)))
+    assert given.strength.shape == (200, 1, 5, 2, 2) and given.frames is video
+    whole = given.strength.flatten(3)
+    assert torch.equal(whole.amin(3), whole.amax(3)), "each frame whole, or not at all"
+    first = float(given.strength[:, 0, 0, 0, 0].mean())
+    assert first == pytest.approx(0.4 + 0.4 + 0.09 + 0.025, abs=0.05)
+    assert masked(video[:, :, :1], seeded(range(200))).strength.all()
+
+
+def test_noise_comes_on_what_is_given_alone():
+    masked = MaskedClips(noise=GivenNoise(mean=0.0, std=0.0, clean=0.0))
+    video = torch.zeros(4, 3, 5, 2, 2)
+    given = masked(video, seeded(range(4)))
+    there = given.strength.expand_as(video) > 0.5
+    assert bool(given.frames[there].all()) and not given.frames[~there].any()

@@ -13,7 +13,8 @@ from kineograph.conditioning.frame_masks import FrameMasks
 from kineograph.conditioning.injections import HeldFrames
 from kineograph.conditioning.joining import JoiningFrames
 from kineograph.conditioning.keyframes import KeyFrames
-from kineograph.conditioning.masked_video import MaskedVideo
+from kineograph.conditioning.mask_mix import MaskedClips
+from kineograph.conditioning.masked_video import GivenNoise, MaskedVideo
 from kineograph.conditioning.replacement import ReplacedFrames
 from kineograph.conditioning.token_dropping import FixedCount, SpatialDropping, TemporalDropping
 from kineograph.config import from_data, override, to_data
@@ -68,7 +69,7 @@ PARTS = {
 BUCKETS = BucketTable(rows=(Row(size="144p", lengths=(Length(frames=51, batch=4, keep=0.5),)),))
 EQUAL = EqualTokens(tokens=64)
 STAGED = {
-    "given": [FirstFrame(), FrameMasks(), GivenEnds()],
+    "given": [FirstFrame(), FrameMasks(), GivenEnds(), MaskedClips(noise=GivenNoise())],
     "buckets": [None, BUCKETS, MinMaxTokens(), EqualTokenBatches(tokens=EQUAL)],
     "parents": [None, Same(folder="one"), Smaller(space="one", time="other")],
     "subset": [None, Subset(first=9, bounds=(Bound(field="scores.motion", least=0.5),))],

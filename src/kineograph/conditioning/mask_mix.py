@@ -1,6 +1,6 @@
 """Which pixel frames a training clip knows, as a mix of tasks (Open-Sora Plan, 2.4.2).
 
-Letters: B samples; T pixel frames.
+Letters: B samples; T frames of Y x X pixels.
 """
 
 import math
@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from kineograph.conditioning.frame_masks import Dice, Head, HeadAndTail, Nothing, Row
+from kineograph.conditioning.masked_video import GivenNoise
 from kineograph.errors import ConfigError
-from kineograph.types import Draws
+from kineograph.types import Draws, Given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,3 +96,31 @@ class MaskMix:
         """Which frames of B clips are given, (B, T); `draws` gives (B, T + 2)."""
         table = torch.special.ndtr(draws((samples, frames + 2))).tolist()
         return torch.stack([self.given(frames, Row(iter(row))) for row in table])
+
+
+SHIPPED = MaskMix(
+    tasks=(Nothing(), Head(), HeadAndTail(), Leading(), Few()), weights=(1.0, 8.0, 8.0, 2.0, 1.0)
+)
+ALL_OR_NOTHING = MaskMix(tasks=(Nothing(), Everything()), weights=(1.0, 1.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedClips:
+    """Which pixel frames a sample knows; its clip is then encoded once more, with its holes.
+
+    videos, pictures: tasks of clips, and of clips of one frame; the defaults are the code's
+    last ones. noise: on what is given; None: none.
+    """
+
+    kind: Literal["masked_clips"] = "masked_clips"
+    videos: MaskMix = SHIPPED
+    pictures: MaskMix = ALL_OR_NOTHING
+    noise: GivenNoise | None = None
+
+    def __call__(self, video: Tensor, draws: Draws) -> Given:
+        """Clips (B, 3, T, Y, X) in [-1, 1] -> what is given of them."""
+        samples, _, frames, height, width = video.shape
+        mix = self.videos if frames > 1 else self.pictures
+        whole = mix(samples, frames, draws).to(video)[:, None, :, None, None]
+        given = Given(video, whole.expand(-1, -1, -1, height, width))
+        return given if self.noise is None else self.noise(given, draws)

@@ -12,6 +12,7 @@ from kineograph.autoencoders.losses_criterion import TermConfig
 from kineograph.conditioning.channels import GivenEnds
 from kineograph.conditioning.dropout import FirstFrame
 from kineograph.conditioning.frame_masks import FrameMasks
+from kineograph.conditioning.mask_mix import MaskedClips
 from kineograph.conditioning.token_dropping import FixedCount, SpatialDropping, TemporalDropping
 from kineograph.data.buckets import BucketTable
 from kineograph.data.token_plans import EqualTokenBatches, MinMaxTokens
@@ -226,8 +227,9 @@ class Stage:
     measured now and then.
 
     text_dropout: share of captions that are replaced by the null caption; words_lost: share
-    of the words of the others that are replaced by the unknown word; given: which latent
-    frames are given, and how often; dropping: which tokens the denoiser sees, None: all.
+    of the words of the others that are replaced by the unknown word; given: which frames
+    are given, and how often, on latents or (`masked_clips`) on pixels that are encoded again;
+    dropping: which tokens the denoiser sees, None: all.
 
     frozen: name patterns of weights that stay; parents: weights to begin with, None: those of
     the stage before.
@@ -243,7 +245,7 @@ class Stage:
     schedule: Schedule
     text_dropout: float = 0.1
     words_lost: float = 0.02
-    given: FirstFrame | FrameMasks | GivenEnds = field(
+    given: FirstFrame | FrameMasks | GivenEnds | MaskedClips = field(
         default_factory=lambda: FirstFrame(probability=0.15)
     )
     dropping: SpatialDropping | TemporalDropping | FixedCount | None = None

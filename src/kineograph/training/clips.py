@@ -15,7 +15,7 @@ from torch import Tensor
 from kineograph.errors import ConfigError
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Clips, Footage
-from kineograph.toybox.render import render
+from kineograph.toybox.render import Rendered, render
 from kineograph.toybox.scene import Scene
 from kineograph.toybox.world import sample_scene
 from kineograph.training.footage import clips_of, moment
@@ -94,12 +94,7 @@ def draw(
         video = clips_of(clips, seeds, held_out=held_out).to(device)
         return Batch(video, torch.zeros_like(video[:, :1]))
     scenes = tuple(sample_scene(clips.level, seed, held_out=held_out) for seed in seeds)
-    pieces = []
-    for scene, seed in zip(scenes, seeds, strict=True):
-        spare = math.floor(scene.seconds * clips.fps + 1e-6) - (clips.frames - 1)
-        start = random.Random(seed).randint(0, max(0, spare)) if clips.frames > 1 else 0
-        times = moments(scene, (start + torch.arange(clips.frames)) / clips.fps)
-        pieces.append(render([scene], times, (clips.size, clips.size), device=device))
+    pieces = [shown(clips, scene, device=device) for scene in scenes]
     video = torch.cat([piece.video for piece in pieces]).movedim(-1, 1)
     masks = torch.cat([piece.masks for piece in pieces])
     return Batch(
@@ -107,6 +102,17 @@ def draw(
         mask=(masks > 0).float().unsqueeze(1),
         scenes=scenes,
     )
+
+
+def shown(
+    clips: Clips, scene: Scene, frames: int | None = None, *, device: str = "cpu"
+) -> Rendered:
+    """Render the clip of one scene, or only its first frames."""
+    spare = math.floor(scene.seconds * clips.fps + 1e-6) - (clips.frames - 1)
+    start = random.Random(scene.seed).randint(0, max(0, spare)) if clips.frames > 1 else 0
+    count = clips.frames if frames is None else frames
+    times = moments(scene, (start + torch.arange(count)) / clips.fps)
+    return render([scene], times, (clips.size, clips.size), device=device)
 
 
 def moments(scene: Scene, times: Tensor) -> Tensor:

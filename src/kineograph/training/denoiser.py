@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from kineograph.conditioning.facts import Facts
-from kineograph.conditioning.frame_masks import led
 from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.process import Process
 from kineograph.errors import ConfigError, NumericsError
@@ -27,6 +26,7 @@ from kineograph.recipes.stages import Stage
 from kineograph.training import adapters, trackers
 from kineograph.training.average import Average
 from kineograph.training.captions import lost_word, say_again
+from kineograph.training.giving import giving
 from kineograph.training.journal import Journal, Say, Tally
 from kineograph.training.learner import Encoder, Learner, read
 from kineograph.training.optim import Moved, Optimisers, unfreeze
@@ -36,7 +36,7 @@ from kineograph.training.run import Run, generator_draws, halved
 from kineograph.training.samples import Cached, Samples, Taken
 from kineograph.training.source import Anyhow, Bucketed, Source
 from kineograph.training.validation import SEED, validate
-from kineograph.types import Condition, Draws, Layout, Loss
+from kineograph.types import Autoencoder, Condition, Draws, Layout, Loss
 
 PARTS = (
     "autoencoder",
@@ -66,13 +66,15 @@ class Material:
     """What a denoiser is trained on and begins with.
 
     caches: the clips. text: the encoder of the captions where it does not learn. start: weights
-    folder to begin from. show: makes videos with the averaged model, now and then.
+    folder to begin from. show: makes videos with the averaged model, now and then. autoencoder:
+    the one that made the caches, where a stage gives frames in pixels.
     """
 
     caches: tuple[Cached, ...]
     text: Encoder | None = None
     start: Path | None = None
     show: Callable[[Learner], Sequence[Shown]] | None = None
+    autoencoder: Autoencoder | None = None
 
 
 @dataclass(frozen=True)
@@ -251,12 +253,11 @@ class DenoiserTrainer:
     ) -> Loss:
         """The loss of a model on clips with captions; what is given is drawn first."""
         latents = taken.latents.to(self.run.device)
-        known = [cut.known for cut in taken.cuts]
         when = None if taken.when is None else taken.when.to(self.run.device)
         with halved(self.run.device, self.run.bfloat16):
             condition = Condition(
                 text=read(self._text(model), captions),
-                known=led(self.stage.given(latents, draws), latents, known),
+                known=self.giving(taken, latents, draws),
                 facts=taken.facts.tensors(len(latents), latents.device),
                 layout=replace(aim.layout, when=when),
             )
@@ -297,6 +298,8 @@ class DenoiserTrainer:
         stage = self.stage
         self.average = Average(self.model, stage.schedule.average)
         self.optimisers = Optimisers(unfreeze(self.movable, stage.frozen), stage.schedule)
+        self.giving = giving(stage, self.recipe, self.material.autoencoder)
+        self.samples.pixels = self.giving.pixels
         self.source: Source = Anyhow(self.samples, stage)
         if stage.buckets is not None:
             seed = self.run.seed * 100 + self.progress.stage

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kineograph import recipes
 from kineograph.checkpoints import files, parts
+from kineograph.conditioning.mask_mix import MaskedClips
 from kineograph.data.latents import sentences
 from kineograph.errors import ConfigError
 from kineograph.recipes.recipe import Recipe
@@ -18,7 +19,7 @@ from kineograph.training.learner import Learner, encoder
 from kineograph.training.overfit import overfit
 from kineograph.training.run import Run
 from kineograph.training.samples import read
-from kineograph.training.weights import digest, save_part, save_recipe
+from kineograph.training.weights import digest, load_autoencoder, save_part, save_recipe
 
 SHOWN = 12  # new words in a message
 BASE = "base"
@@ -103,11 +104,13 @@ def _material(recipe: Recipe, sources: Sources, run: Run) -> Material:
     show = None if sources.sampler is None else partial(_show, recipe, sources, run)
     if show is not None and recipe.adapter is not None:
         raise ConfigError("sample videos of an adapter: expected none while it is trained")
+    encodes = any(isinstance(stage.given, MaskedClips) for stage in recipe.stages)
     return Material(
         caches=read(sources.caches, digest(sources.autoencoder, "autoencoder"), recipe.cache),
         text=encoder(recipe, sources.text, run.device),
         start=sources.start,
         show=show,
+        autoencoder=load_autoencoder(sources.autoencoder).to(run.device) if encodes else None,
     )
 
 

@@ -17,6 +17,7 @@ from kineograph.data.buckets import ClipSize
 from kineograph.data.latents import Latents
 from kineograph.errors import ConfigError, DataError
 from kineograph.recipes.stages import Clips, Subset
+from kineograph.training.pixels import Pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,11 @@ class Cached:
     def latent_frames(self) -> int:
         """F of every clip."""
         return self.clips.latents.shape[2]
+
+    @property
+    def shape(self) -> Clips:
+        """What every clip was cut to."""
+        return Clips(frames=self.frames, size=self.height, fps=self.fps)
 
     def pixel_frames(self, latent_frames: int) -> int:
         """How many pixel frames the first latent frames stand for."""
@@ -69,7 +75,8 @@ class Taken:
     """Some clips: latents (B, C, F, H, W), focus (B, 1, F, H, W) in [0, 1], what is known.
 
     cuts: one for each clip that is not cut at its beginning, or none. when: pixel frames of the
-    latent frames, (B, F), where there are cuts.
+    latent frames, (B, F), where there are cuts. video: (B, 3, T, Y, X) in [-1, 1], where a stage
+    looks at pixels.
     """
 
     rows: tuple[int, ...]
@@ -79,6 +86,7 @@ class Taken:
     facts: Facts
     cuts: tuple[Cut, ...] = ()
     when: Tensor | None = None
+    video: Tensor | None = None
 
     @property
     def shape(self) -> str:
@@ -93,12 +101,15 @@ class Samples:
         caches: with at least one clip each.
         held_out: clips at the end of each cache that are not for training.
 
+    `pixels` reads the clips once more, where a stage looks at them.
+
     Raises:
         ConfigError: as many or more are held out than there are.
     """
 
     def __init__(self, caches: Sequence[Cached], held_out: int = 0) -> None:
         self.caches = tuple(caches)
+        self.pixels: Pixels | None = None
         counts = [len(cache.clips.records) for cache in self.caches]
         if not counts or min(counts) <= held_out:
             raise ConfigError(
@@ -166,19 +177,25 @@ class Samples:
         frames = min(latent_frames, *(cache.latent_frames - at for (cache, _), at in cut_at))
         parts = [(cache.clips, clip, slice(at, at + frames)) for (cache, clip), at in cut_at]
         first = places[0][0]
+        records = tuple(cache.clips.records[clip] for cache, clip in places)
+        count = first.pixel_frames(frames)
+        video = None
+        if self.pixels is not None:
+            video = torch.stack([self.pixels(one, first.shape, count) for one in records])
         return Taken(
             rows=tuple(rows),
             latents=torch.stack([c.latents[clip, :, span] for c, clip, span in parts]).float(),
             focus=torch.stack([c.focus[clip, :, span] for c, clip, span in parts]).float() / 255,
-            records=tuple(cache.clips.records[clip] for cache, clip in places),
+            records=records,
             facts=Facts(
                 fps=first.fps,
-                frames=first.pixel_frames(frames),
+                frames=count,
                 height=first.height,
                 width=first.width,
             ),
             cuts=tuple(cuts),
             when=torch.tensor([first.places(frames, start) for start in starts]) if cuts else None,
+            video=video,
         )
 
     def _inside(self, row: int, subset: Subset) -> bool:
