@@ -67,11 +67,11 @@ def test_a_few_steps_improve_held_out_clips(recipe: Recipe, tmp_path: Path) -> N
     assert terms | kept < notes[1].keys() and "tokens_per_second" not in notes[1]
 
 
-@pytest.mark.parametrize("after", [3, 6])
+@pytest.mark.parametrize(("after", "workers"), [(3, 0), (6, 1)])
 def test_a_run_that_was_stopped_ends_as_if_it_had_not(
-    recipe: Recipe, tmp_path: Path, stopped: Stop, after: int
+    recipe: Recipe, tmp_path: Path, stopped: Stop, after: int, workers: int
 ) -> None:
-    whole = trainer(recipe, Run(folder=tmp_path / "whole", evaluate_every=99))
+    whole = trainer(recipe, Run(folder=tmp_path / "whole", evaluate_every=99, workers=workers))
     straight = whole.train()
     run = Run(folder=tmp_path / "parted", save_every=2, evaluate_every=99)
     with pytest.raises(KeyboardInterrupt):

@@ -14,6 +14,7 @@ from kineograph.toybox.scene import from_json
 from kineograph.toybox.world import sample_scene
 from kineograph.training import cache
 from kineograph.training.cache import Plan, cover, encode, make
+from kineograph.training.clips import drawn
 from kineograph.training.weights import digest, load_autoencoder, save_part, save_recipe
 
 
@@ -41,18 +42,21 @@ def test_a_cache_holds_its_clips_in_order(recipe: Recipe, weights: Path, tmp_pat
     scenes = [from_json(record) for record in found.records]
     assert scenes == [sample_scene(1, seed) for seed in range(70, 76)]
     assert said == ["clips 0 to 4 of 6", "clips 4 to 6 of 6"]
-    again = encode(recipe.cache, load_autoencoder(weights), range(74, 75))
+    again = encode([drawn(recipe.cache, range(74, 75))], load_autoencoder(weights))
     assert torch.allclose(found.latents[4].float(), again.latents[0].float(), atol=0.02)
 
 
-def test_a_cache_that_was_stopped_becomes_the_same_cache(
+def test_a_cache_that_was_stopped_becomes_the_same_cache_with_workers_or_without(
     recipe: Recipe, weights: Path, tmp_path: Path
 ) -> None:
     def stop(line: str) -> None:
         if line.startswith("clips 4 to 8"):
             raise KeyboardInterrupt
 
-    plans = [Plan(tmp_path / name, clips=10, seed=70) for name in ("whole", "parted")]
+    plans = [
+        Plan(tmp_path / "whole", clips=10, seed=70, workers=1),
+        Plan(tmp_path / "parted", clips=10, seed=70),
+    ]
     make(recipe, weights, plans[0], 1, quiet)
     with pytest.raises(KeyboardInterrupt):
         make(recipe, weights, plans[1], 1, stop)
@@ -83,8 +87,8 @@ def test_a_folder_keeps_to_one_autoencoder_and_one_kind_of_clip(
 
 def test_a_stored_image_is_the_first_frame_of_its_stored_clip(weights: Path) -> None:
     autoencoder = load_autoencoder(weights)
-    clip = encode(Clips(frames=17, size=16), autoencoder, range(3))
-    image = encode(Clips(frames=1, size=16), autoencoder, range(3))
+    clip = encode([drawn(Clips(frames=17, size=16), range(3))], autoencoder)
+    image = encode([drawn(Clips(frames=1, size=16), range(3))], autoencoder)
     assert clip.latents.shape[2] == 5 and image.latents.shape[2] == 1
     assert torch.allclose(clip.latents[:, :, :1].float(), image.latents.float(), atol=0.02)
     assert torch.equal(clip.focus[:, :, :1], image.focus)

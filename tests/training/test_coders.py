@@ -23,7 +23,7 @@ from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Clips, Schedule
 from kineograph.training import cache, health
 from kineograph.training.autoencoder import AutoencoderTrainer, train
-from kineograph.training.clips import draw
+from kineograph.training.clips import draw, drawn
 from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
 from kineograph.training.weights import load_autoencoder
@@ -124,7 +124,7 @@ def test_every_kind_is_trained_saved_and_read_and_its_latents_are_normal(
     assert float(mean) < 0.05
     assert float(latents.std()) == pytest.approx(1.0, abs=0.05)
     assert latents.shape[1:] == model.latent_shape(*video.shape[2:])
-    stored = cache.encode(recipe.cache, model, range(2))
+    stored = cache.encode([drawn(recipe.cache, range(2))], model)
     assert stored.latents.shape == (2, *latents.shape[1:])
     assert stored.focus.shape == (2, 1, *latents.shape[2:])
 

@@ -18,7 +18,7 @@ from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import Windows
 from kineograph.toybox.scene import to_json
 from kineograph.training.cache import encode
-from kineograph.training.clips import draw
+from kineograph.training.clips import draw, drawn
 from kineograph.training.coders import Coder
 from kineograph.training.denoiser import DenoiserTrainer, Material
 from kineograph.training.giving import OnPixels, giving
@@ -57,7 +57,7 @@ def coder(weights: Path) -> Coder:
 @pytest.fixture(scope="module")
 def cached(recipe: Recipe, coder: Coder) -> Cached:
     """Scenes that were rendered and encoded."""
-    return Cached.of(encode(recipe.cache, coder, SEEDS), recipe.cache)
+    return Cached.of(encode([drawn(recipe.cache, SEEDS)], coder), recipe.cache)
 
 
 def test_a_scene_comes_back_as_the_cache_saw_it(recipe: Recipe) -> None:

@@ -1,5 +1,7 @@
 """A run knows what it is a run of; what has not begun may change."""
 
+import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from kineograph.config import override
 from kineograph.errors import ConfigError
 from kineograph.recipes.recipe import Recipe
 from kineograph.training import state as states
-from kineograph.training.journal import Journal
+from kineograph.training.journal import Journal, Tally
 from kineograph.training.progress import Identity, Progress
 from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
@@ -18,11 +20,18 @@ from kineograph.training.run import Run
 class Counted:
     """A job that counts, and is stopped after some steps."""
 
-    def __init__(self, recipe: Recipe, run: Run, stop: int = 99, place: Replicas | None = None):
+    def __init__(
+        self,
+        recipe: Recipe,
+        run: Run,
+        stop: int = 99,
+        place: Replicas | None = None,
+        every: int = 20,
+    ):
         self.said: list[str] = []
         self.count, self.stop, self.begun = 0, stop, 0
         identity = Identity.of(recipe, ("denoiser", "objective"), "stages")
-        journal = Journal(run.folder, self.said.append)
+        journal = Journal(run.folder, self.said.append, every)
         self.progress = Progress(identity, recipe.stages, run, place or Replicas(), journal)
         self.resumed = self.progress.resume(self)
 
@@ -116,3 +125,50 @@ def test_a_damaged_state_is_passed_over_and_told(recipe: Recipe, tmp_path: Path)
     (newest / "state.json").write_text("{")
     second = Counted(recipe, run)
     assert second.count == 2 and "going back to" in second.said[0]
+
+
+def test_a_journal_says_each_step_once_however_often_it_was_done(recipe: Recipe, tmp_path: Path):
+    class Told(Counted):
+        """Writes what it does."""
+
+        def one_step(self) -> None:
+            stage, step = self.progress.stage, self.progress.step
+            super().one_step()
+            tally = Tally(tokens=3, samples=Counter({"all": step}))
+            self.progress.journal.step(f"{stage}", step, 7, {"loss": float(step)}, tally)
+
+        def now_and_then(self) -> None:
+            self.progress.journal.note({"evaluation": "held-out", "step": self.progress.step})
+
+    def lines(folder: Path) -> list[dict[str, object]]:
+        text = (folder / "journal.jsonl").read_text().splitlines()
+        clocks = ("time", "seconds_per_step", "tokens_per_second", "memory_peak_gib")
+        found = [json.loads(line) for line in text]
+        return [
+            {k: v for k, v in one.items() if k not in (*clocks, "data_wait_share")} for one in found
+        ]
+
+    long = tuple(
+        replace(stage, schedule=replace(stage.schedule, steps=7)) for stage in recipe.stages
+    )
+    recipe = replace(recipe, stages=long)
+    Told(recipe, Run(folder=tmp_path / "peace", save_every=3), every=2).go()
+    run = Run(folder=tmp_path / "stopped", save_every=3)
+    for after in (2, 5, 9, 12):  # before any state, and then between two of them
+        with pytest.raises(KeyboardInterrupt):
+            Told(recipe, run, after, every=2).go()
+    Told(recipe, run, every=2).go()
+    told = lines(tmp_path / "stopped")
+    assert told == lines(tmp_path / "peace")
+    steps = [(one["stage"], one["step"]) for one in told if "stage" in one]
+    assert steps == [(stage, step) for stage in ("0", "1") for step in (2, 4, 6, 7)]
+
+
+def test_the_state_of_a_version_that_did_not_know_its_journal_is_read(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run = stopped(recipe, tmp_path, 3)
+    state = states.load(tmp_path)
+    assert state is not None and state.pop("journal")
+    monkeypatch.setattr(states, "load", lambda *_: state)
+    assert Counted(recipe, run).count == 3

@@ -6,7 +6,7 @@ Letters: B clips, T frames of Y x X pixels, C x F x H x W latents.
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from kineograph.errors import ConfigError, NumericsError
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Clips, Footage
 from kineograph.training import health, replicas, trackers
+from kineograph.training.ahead import ahead
 from kineograph.training.average import Average
-from kineograph.training.clips import Batch, draw, length, told
+from kineograph.training.clips import Batch, draw, drawn, length, told
 from kineograph.training.coders import Coder
 from kineograph.training.journal import Journal, Say, Tally
 from kineograph.training.optim import Optimisers, unfreeze
@@ -35,6 +36,30 @@ from kineograph.types import Draws
 
 HELD_OUT_SEED = 900_000_000  # far from every training seed
 STATISTICS_SEED = 800_000_000
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which clips each step of a stage looks at.
+
+    base: the stage's first seed; place: of this process; device: where clips are drawn.
+    """
+
+    stage: AutoencoderStage
+    base: int
+    place: replicas.Replicas
+    device: str
+
+    def seeds(self, step: int) -> range:
+        """No other step and no other process has one of them."""
+        size = self.stage.schedule.batch
+        first = self.base + (step * self.place.count + self.place.rank) * size
+        return range(first, first + size)
+
+    def __call__(self, step: int) -> Batch:
+        """The clips of a step, as long as they are in all processes."""
+        frames = length(self.stage, f"{self.base} {step}")
+        return drawn(self.stage.clips, self.seeds(step), device=self.device).cut(frames)
 
 
 class AutoencoderTrainer:
@@ -81,15 +106,11 @@ class AutoencoderTrainer:
     def one_step(self) -> None:
         """One step of the autoencoder, of the discriminator, or of both."""
         stage, step = self.stages[self.progress.stage], self.progress.step
-        size = stage.schedule.batch
-        first = (step * self.place.count + self.place.rank) * size
-        base = self.run.seed + 10_000_000 * self.progress.stage
-        torch.manual_seed(base + first)  # for dropout, so that a run that goes on is the same
-        draws = generator_draws(base + first)
-        frames = length(stage, f"{base} {step}")
-        seeds = range(base + first, base + first + size)
+        seeds = self.order.seeds(step)
+        torch.manual_seed(seeds[0])  # for dropout, so that a run that goes on is the same
+        draws = generator_draws(seeds[0], self.run.device)
         before = time.perf_counter()
-        batch = draw(stage.clips, seeds, device=self.run.device).cut(frames)
+        batch = next(self.batches).to(self.run.device)
         waited = time.perf_counter() - before
         turn = self.criterion.turn(step)
         with torch.set_grad_enabled(turn.generator):
@@ -105,7 +126,7 @@ class AutoencoderTrainer:
             numbers["judge"] = loss.item()
             numbers["judge_norm"] = self._move(loss, self.judges, seeds)
         shape = f"{batch.video.shape[2]}x{stage.clips.size}x{stage.clips.size}"
-        tally = Tally(waited=waited, samples={shape: size})
+        tally = Tally(waited=waited, samples={shape: len(seeds)})
         self.journal.step(stage.name, step, stage.schedule.steps, numbers, tally)
 
     def _compare(self, stage: AutoencoderStage, batch: Batch, draws: Draws) -> Comparison:
@@ -172,6 +193,15 @@ class AutoencoderTrainer:
             optimiser=stage.opponent.optimiser or stage.schedule.optimiser,
         )
         self.judges = Optimisers(list(self.criterion.adversaries()), judging)
+        workers = self.run.workers
+        self.order = Order(
+            stage=stage,
+            base=self.run.seed + 10_000_000 * self.progress.stage,
+            place=self.place,
+            device="cpu" if workers else self.run.device,
+        )
+        steps = range(self.progress.step, stage.schedule.steps)
+        self.batches = ahead(self.order, steps, workers)
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, their average, discriminators, and all optimisers."""

@@ -3,7 +3,10 @@
 A shard is written whole or not at all, so a run that is stopped goes on where it stood.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -14,7 +17,8 @@ from kineograph.data.latents import Latents, count_clips, describe, write_shard
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import Clips
 from kineograph.toybox.scene import to_json
-from kineograph.training.clips import draw
+from kineograph.training.ahead import ahead
+from kineograph.training.clips import Batch, drawn
 from kineograph.training.journal import Say
 from kineograph.training.replicas import Replicas, run
 from kineograph.training.run import halved
@@ -27,12 +31,16 @@ TOGETHER = 10  # clips that are encoded at once
 
 @dataclass(frozen=True)
 class Plan:
-    """How many clips go where, the scene seed of the first one, and what computes."""
+    """How many clips go where, the scene seed of the first one, and what computes.
+
+    workers: processes that render for the one that encodes; 0: that one renders itself.
+    """
 
     folder: Path
     clips: int
     seed: int
     device: str = "cpu"
+    workers: int = 0
 
 
 def make(recipe: Recipe, weights: Path, plan: Plan, processes: int, say: Say) -> None:
@@ -63,22 +71,36 @@ def make(recipe: Recipe, weights: Path, plan: Plan, processes: int, say: Say) ->
 
 def _work(replicas: Replicas, recipe: Recipe, weights: Path, plan: Plan, say: Say) -> None:
     autoencoder = load_autoencoder(weights).to(plan.device)
-    shards = range(replicas.rank, -(-plan.clips // SHARD), replicas.count)
-    for number in shards:
-        first = number * SHARD
-        last = min(plan.clips, first + SHARD)
-        if count_clips(plan.folder, number) >= last - first:
-            continue
-        seeds = range(plan.seed + first, plan.seed + last)
-        write_shard(plan.folder, number, encode(recipe.cache, autoencoder, seeds, plan.device))
-        say(f"clips {first} to {last} of {plan.clips}")
+    every = [range(plan.clips)[at : at + SHARD] for at in range(0, plan.clips, SHARD)]
+    shards = [
+        (number, shard)
+        for number, shard in enumerate(every)
+        if number % replicas.count == replicas.rank
+        and count_clips(plan.folder, number) < len(shard)
+    ]
+    pieces = [piece for _, shard in shards for piece in together(shard)]
+    device = "cpu" if plan.workers else plan.device
+    draw = partial(_drawn, recipe.cache, plan.seed, device)
+    batches = ahead(draw, pieces, plan.workers)
+    for number, shard in shards:
+        some = islice(batches, len(together(shard)))
+        write_shard(plan.folder, number, encode(some, autoencoder, plan.device))
+        say(f"clips {shard.start} to {shard.stop} of {plan.clips}")
 
 
-def encode(clips: Clips, autoencoder: Autoencoder, seeds: range, device: str = "cpu") -> Latents:
-    """Render and encode one clip for each seed; the mode of each posterior is kept."""
+def together(numbers: range) -> list[range]:
+    """As many at once as are encoded at once."""
+    return [numbers[start : start + TOGETHER] for start in range(0, len(numbers), TOGETHER)]
+
+
+def _drawn(clips: Clips, seed: int, device: str, numbers: range) -> Batch:
+    return drawn(clips, range(seed + numbers.start, seed + numbers.stop), device=device)
+
+
+def encode(batches: Iterable[Batch], autoencoder: Autoencoder, device: str = "cpu") -> Latents:
+    """Encode clips; the mode of each posterior is kept."""
     latents, focus, records = [], [], []
-    for start in range(0, len(seeds), TOGETHER):
-        batch = draw(clips, seeds[start : start + TOGETHER], device=device)
+    for batch in (one.to(device) for one in batches):
         with torch.inference_mode(), halved(device):
             found = autoencoder.encode(batch.video)
         latents.append(found.to("cpu", torch.bfloat16))

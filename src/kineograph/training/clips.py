@@ -28,7 +28,8 @@ ENDLESS = ("still", "bounce", "spin", "circle")
 class Batch:
     """video (B, 3, T, Y, X) in [-1, 1]; mask (B, 1, T, Y, X): 1 on objects; their scenes.
 
-    Of videos nothing is known: the mask is 0 and there are no scenes.
+    Of videos nothing is known: the mask is 0 and there are no scenes. Before it is on its
+    device, rendered video is uint8 in [0, 255] and its mask is bool.
     """
 
     video: Tensor
@@ -38,6 +39,13 @@ class Batch:
     def cut(self, frames: int) -> "Batch":
         """The first frames of every clip."""
         return Batch(self.video[:, :, :frames], self.mask[:, :, :frames], self.scenes)
+
+    def to(self, device: str) -> "Batch":
+        """On a device, as float32."""
+        video, mask = self.video.to(device), self.mask.to(device).float()
+        if video.dtype == torch.uint8:
+            video = video.float() / 127.5 - 1.0
+        return Batch(video, mask, self.scenes)
 
 
 def length(stage: AutoencoderStage, seed: str) -> int:
@@ -76,7 +84,14 @@ def told(clips: Clips | Footage, seed: int) -> str:
 def draw(
     clips: Clips | Footage, seeds: range, *, held_out: bool = False, device: str = "cpu"
 ) -> Batch:
-    """Render or read one clip for each seed.
+    """Render or read one clip for each seed, on a device; see `drawn`."""
+    return drawn(clips, seeds, held_out=held_out, device=device).to(device)
+
+
+def drawn(
+    clips: Clips | Footage, seeds: range, *, held_out: bool = False, device: str = "cpu"
+) -> Batch:
+    """Render or read one clip for each seed, in as few bytes as it takes.
 
     A toybox clip shorter than its scene begins at a moment drawn from its seed; one that is
     longer begins with it, and what comes to an end there goes back and forth.
@@ -91,17 +106,13 @@ def draw(
         DataError: the folder has no video that is long enough.
     """
     if isinstance(clips, Footage):
-        video = clips_of(clips, seeds, held_out=held_out).to(device)
-        return Batch(video, torch.zeros_like(video[:, :1]))
+        video = clips_of(clips, seeds, held_out=held_out)
+        return Batch(video, torch.zeros_like(video[:, :1], dtype=torch.bool))
     scenes = tuple(sample_scene(clips.level, seed, held_out=held_out) for seed in seeds)
     pieces = [shown(clips, scene, device=device) for scene in scenes]
     video = torch.cat([piece.video for piece in pieces]).movedim(-1, 1)
     masks = torch.cat([piece.masks for piece in pieces])
-    return Batch(
-        video=video.float() / 127.5 - 1.0,
-        mask=(masks > 0).float().unsqueeze(1),
-        scenes=scenes,
-    )
+    return Batch(video, (masks > 0).unsqueeze(1), scenes)
 
 
 def shown(

@@ -131,7 +131,7 @@ class DenoiserTrainer:
         for part in range(stage.schedule.accumulate):
             seed = self._seed(part)
             torch.manual_seed(seed)  # for dropout, so that a run that goes on is the same
-            choose, draws = random.Random(seed), generator_draws(seed)
+            choose, draws = random.Random(seed), generator_draws(seed, self.run.device)
             before = time.perf_counter()
             taken.append(self.source.take(choose))
             waited += time.perf_counter() - before

@@ -1,6 +1,7 @@
 """What a run writes down: one JSON object a line, and a readable line now and then."""
 
 import json
+import os
 import resource
 import sys
 import time
@@ -8,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -45,11 +47,7 @@ class Journal:
     ) -> None:
         self.path = None if folder is None else folder / "journal.jsonl"
         if self.path is not None:
-            try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                _mend(self.path)
-            except OSError as error:
-                raise DataError(f"{self.path}: cannot be written: {error.strerror}") from error
+            _mend(self.path)
         self._say = say
         self.every = every
         self.trackers = trackers
@@ -111,6 +109,34 @@ class Journal:
                 "as it was, the same command goes on from there"
             ) from error
 
+    def state_dict(self) -> dict[str, Any]:
+        """How long the file is, and what is counted since its last record."""
+        there = self.path is not None and self.path.exists()
+        return {
+            "size": self.path.stat().st_size if there and self.path is not None else 0,
+            "count": self.count,
+            "values": self.values,
+            "tallies": [{**vars(one), "samples": dict(one.samples)} for one in self.tallies],
+            "elapsed": time.monotonic() - self.started,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back the records of steps that are done again, so that each stands there once.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
+        self.cut(state["size"])
+        self.count = state["count"]
+        self.values.update((name, list(found)) for name, found in state["values"].items())
+        self.tallies += [Tally(**tally) for tally in state["tallies"]]
+        self.started = time.monotonic() - state["elapsed"]
+
+    def cut(self, size: int) -> None:
+        """Make the file shorter, in one step; one that is not longer stays."""
+        if self.path is not None:
+            _cut(self.path, size)
+
     def finish(self) -> None:
         """Let the trackers end."""
         for tracker in self.trackers:
@@ -142,10 +168,20 @@ class Journal:
 
 def _mend(path: Path) -> None:
     """Cut off a last line that was not written to its end, when the disk was full."""
-    if path.exists():
-        whole = path.read_bytes()
-        with path.open("ab") as file:
-            file.truncate(whole.rfind(b"\n") + 1)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}") from error
+    _cut(path, whole.rfind(b"\n") + 1)
+
+
+def _cut(path: Path, size: int) -> None:
+    try:
+        if path.exists() and path.stat().st_size > size:
+            os.truncate(path, size)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def peak_memory() -> float:

@@ -122,6 +122,7 @@ class Progress:
                 "processes": self.place.count,
                 "parts": self.identity.parts,
                 "stages": self.identity.stages[: self.begun],
+                "journal": self.journal.state_dict(),
                 "job": job.state_dict(),
             }
             states.save(self.run.folder, state)
@@ -135,12 +136,15 @@ class Progress:
         """
         state = states.load(self.run.folder, self.journal.say)
         if state is None:
+            self.journal.cut(0)
             return False
         stage, step = int(state["stage"]), int(state["step"])
         begun = min(stage + (step > 0), len(state["stages"]))
         self.identity.check(Identity(state["parts"], state["stages"]), begun)
         self.stage, self.step = stage, step
         job.load_state_dict(state["job"])
+        if "journal" in state:  # states of the first versions do not say it
+            self.journal.load_state_dict(state["journal"])
         self.journal.say(f"going on at stage {self.stage + 1}, step {self.step}")
         if state["processes"] != self.place.count:
             self.journal.say(

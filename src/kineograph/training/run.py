@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from kineograph.errors import ConfigError
 from kineograph.nn.linear import bfloat16_units
@@ -27,6 +28,7 @@ class Run:
 
     lpips: files with the weights of LPIPS, for losses that need them. recompute: which blocks of
     a denoiser are computed again on the way back. track: names of trackers beside the journal.
+    workers: processes that draw an autoencoder's next clips; 0: they are drawn when needed.
     """
 
     folder: Path
@@ -38,6 +40,7 @@ class Run:
     lpips: tuple[Path, ...] = ()
     recompute: Recompute = field(default_factory=Nothing)
     track: tuple[str, ...] = ()
+    workers: int = 0
 
     @property
     def kind(self) -> str:
@@ -56,10 +59,23 @@ def halved(device: str, wanted: bool = True) -> torch.autocast:
     )
 
 
-def generator_draws(seed: int) -> Draws:
-    """Normal numbers from one seed, in the order in which they are asked for."""
-    generator = torch.Generator().manual_seed(seed)
-    return lambda shape: torch.randn(shape, generator=generator)
+def generator_draws(seed: int, device: str = "cpu") -> Draws:
+    """Normal numbers from one seed, in the order in which they are asked for.
+
+    What has the shape of clips or latents, (B, C, F, H, W), is drawn on the device: a CPU would
+    take as long for it as an accelerator for a whole step.
+    """
+    small = torch.Generator().manual_seed(seed)
+    if torch.device(device).type == "cpu":
+        return lambda shape: torch.randn(shape, generator=small)
+    large = torch.Generator(device).manual_seed(seed)
+
+    def draw(shape: tuple[int, ...]) -> Tensor:
+        if len(shape) == 5:
+            return torch.randn(shape, generator=large, device=device)
+        return torch.randn(shape, generator=small)
+
+    return draw
 
 
 def shortened(stages: tuple[StageT, ...], steps: int) -> tuple[StageT, ...]:
