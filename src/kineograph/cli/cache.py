@@ -30,6 +30,7 @@ class Cache:
     seed: Annotated[int, "first scene seed"] = 50_000_000
     processes: Annotated[int, "processes of one thread each"] = 2
     device: Annotated[str, "where to compute"] = "cpu"
+    workers: Annotated[int, "processes that render ahead, for a quick device"] = 0
     set: Annotated[tuple[str, ...], "recipe overrides, e.g. cache.size=128"] = ()
 
     def run(self) -> int:
@@ -41,7 +42,7 @@ class Cache:
         recipe = override(recipes.get(self.model), *self.set)
         if self.data is not None:
             return self._encode(self.data, recipe)
-        plan = Plan(self.out, self.clips, self.seed, self.device)
+        plan = Plan(self.out, self.clips, self.seed, self.device, self.workers)
         make(recipe, self.autoencoder, plan, self.processes, print)
         return 0
 

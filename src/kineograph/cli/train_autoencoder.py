@@ -28,6 +28,7 @@ class TrainAutoencoder:
     seed: Annotated[int, "first scene seed and initial weights"] = 0
     processes: Annotated[int, "processes of one thread each"] = 2
     device: Annotated[str, "where to compute"] = "cpu"
+    workers: Annotated[int, "processes that draw clips ahead, for a quick device"] = 0
     bfloat16: Annotated[bool, "compute in bfloat16 where that is safe"] = True
     save_every: Annotated[int, "steps between two saved states"] = 100
     evaluate_every: Annotated[int, "steps between two measurements of held-out clips"] = 250
@@ -60,5 +61,6 @@ class TrainAutoencoder:
             device=self.device,
             lpips=self.lpips,
             track=self.track,
+            workers=self.workers,
         )
         print(train(recipe, run, self.processes, print, start))

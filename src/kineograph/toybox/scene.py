@@ -7,6 +7,7 @@ z towards the camera; the floor is y = 0 and the camera looks from +z to -z.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -227,10 +228,16 @@ def _read_number(kind: type, value: Any, where: str) -> object:
     return value
 
 
+@cache
+def _hints(kind: type) -> Mapping[str, Any]:
+    """The types of a record's entries; to work them out takes longer than to read one."""
+    return get_type_hints(kind)
+
+
 def _read_record(kind: Any, value: Any, where: str) -> object:
     if not isinstance(value, Mapping):
         raise DataError(f"{where}: {value!r}; expected an object with named entries")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     for name in value:
         if name not in hints:
             raise DataError(f"{where}.{name}: there is no such entry{nearest(str(name), hints)}")
