@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "toybox",
+    "toybox-large",
     "own-videos",
     "open-sora-1.2",
     "open-sora-plan-1.3",
@@ -48,9 +49,11 @@ def get(name: str) -> "Recipe":
     from kineograph.recipes.open_sora_plan_1_3 import OPEN_SORA_PLAN_1_3
     from kineograph.recipes.own_videos import OWN_VIDEOS
     from kineograph.recipes.toybox import TOYBOX
+    from kineograph.recipes.toybox_large import TOYBOX_LARGE
 
     every = (
         TOYBOX,
+        TOYBOX_LARGE,
         OWN_VIDEOS,
         OPEN_SORA_1_2,
         OPEN_SORA_PLAN_1_3,

@@ -1,0 +1,100 @@
+"""The toybox's model for all three levels of its world, at 128 x 128 pixels, for one GPU.
+
+The parts are the toybox's, so that it stays as small and as quick to sample. A batch is what fills
+a GPU; on a CPU the same numbers would take days. Caches of several levels mix in `train`.
+"""
+
+from dataclasses import replace
+
+from kineograph.conditioning.frame_masks import EVERY_TASK, FrameMasks
+from kineograph.config import override
+from kineograph.diffusion.objective import Objective
+from kineograph.diffusion.times import Even, LogitNormal, TokenShift
+from kineograph.recipes.stages import AutoencoderStage, Clips, Schedule, Stage, Windows
+from kineograph.recipes.toybox import MUON, SHARP, SOFT, TOYBOX, TOYS
+from kineograph.text.words import WordsConfig
+from kineograph.toybox.captions import vocabulary
+
+LEVEL = 3
+SIZE = 128
+WORDS = 40  # the longest caption of level 3 has 34
+IMAGE, VIDEO = 256, 1280  # latent cells of a picture, and of 17 frames
+
+SHORT = Clips(level=LEVEL, frames=9, size=SIZE, fps=8.0)
+WHOLE = Clips(level=LEVEL, frames=17, size=SIZE, fps=8.0)
+
+AUTOENCODER_STAGES = (
+    AutoencoderStage(
+        name="short clips",
+        clips=SHORT,
+        schedule=Schedule(
+            steps=2000, batch=24, rate=1.5e-3, warmup=100, decay=0.7, shape="cosine", average=0.996
+        ),
+        terms=SOFT,
+        emphasis=TOYS,
+    ),
+    AutoencoderStage(
+        name="whole clips",
+        clips=WHOLE,
+        schedule=Schedule(
+            steps=300, batch=16, rate=4e-4, warmup=20, decay=1.0, shape="cosine", average=0.99
+        ),
+        terms=SHARP,
+        emphasis=TOYS,
+    ),
+    AutoencoderStage(  # outlines beside what moves are the decoder's, and need the longest clips
+        name="decoder alone",
+        clips=WHOLE,
+        schedule=Schedule(
+            steps=700, batch=16, rate=8e-4, warmup=20, decay=1.0, shape="cosine", average=0.99
+        ),
+        terms=SHARP,
+        emphasis=TOYS,
+        frozen=("encoder.*",),
+    ),
+)
+
+STAGES = (
+    Stage(
+        name="images",
+        latent_frames=1,
+        schedule=Schedule(steps=900, batch=256, rate=4e-3, decay=0.5, optimiser=MUON),
+    ),
+    Stage(
+        name="videos",
+        latent_frames=5,
+        schedule=Schedule(steps=2400, batch=128, rate=3e-3, decay=0.65, optimiser=MUON),
+    ),
+    Stage(
+        name="all tasks",
+        latent_frames=5,
+        windows=Windows(share=0.4, known=3),
+        schedule=Schedule(
+            steps=500, batch=128, rate=2e-3, warmup=20, decay=1.0, average=0.99, optimiser=MUON
+        ),
+        words_lost=0.0,
+        given=FrameMasks(patterns=EVERY_TASK, noisiest=0.5),
+    ),
+)
+
+TOYBOX_LARGE = replace(
+    override(TOYBOX, f"denoiser.max_positions=[2.0, {SIZE}.0, {SIZE}.0]"),
+    name="toybox-large",
+    summary="toys in company before moving cameras: levels 1 to 3 of the toybox world, for a GPU",
+    text=WordsConfig(vocabulary=vocabulary(), length=WORDS),
+    # Four times as many cells show what one did: it takes more noise to hide as much.
+    objective=Objective(
+        times=LogitNormal(std=1.1, shift=TokenShift(low=(IMAGE, 0.6), high=(VIDEO, 0.9))),
+        focus_weight=2.0,
+    ),
+    sampling=replace(
+        TOYBOX.sampling,
+        schedule=Even(shift=TokenShift(low=(IMAGE, 0.8), high=(VIDEO, 1.1))),
+        height=SIZE,
+        width=SIZE,
+        enlarge=2,
+    ),
+    autoencoder_stages=AUTOENCODER_STAGES,
+    cache=Clips(level=LEVEL, frames=33, size=SIZE, fps=8.0),
+    stages=STAGES,
+)
