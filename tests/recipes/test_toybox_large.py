@@ -1,4 +1,4 @@
-"""The larger toybox recipe fits the world that it is for, and the size that a model may ship with."""
+"""The larger toybox recipe fits the world that it is for, and the size that a model may have."""
 
 import random
 
