@@ -60,8 +60,11 @@ def test_a_note_stands_outside_the_averages_and_the_clock(
     journal.step("images", 0, 9, {"loss": 1.0})
     journal.note({"evaluation": "held-out", "psnr": 31.41592})
     now[0] += 1.0
+    with journal.paused():
+        now[0] += 7.0
+        journal.note({"evaluation": "another"})
     journal.step("images", 1, 9, {"loss": 3.0})
-    note, record = lines(tmp_path)
+    note, _, record = lines(tmp_path)
     assert note["psnr"] == 31.41592 and said[0] == "evaluation held-out  psnr 31.42"
     assert (record["loss"], record["seconds_per_step"]) == (2.0, 1.0)
 

@@ -13,7 +13,7 @@ from kineograph.data.latents import Latents
 from kineograph.data.min_max import MinMaxSizes
 from kineograph.data.token_plans import LegalLength, MinMaxTokens
 from kineograph.denoisers.stiv import STIVConfig
-from kineograph.errors import ConfigError, NumericsError
+from kineograph.errors import CheckpointError, ConfigError, NumericsError
 from kineograph.optimisers.clipping import AdaptiveClip
 from kineograph.parallel.recompute import EveryBlock
 from kineograph.recipes.recipe import Recipe
@@ -152,6 +152,9 @@ def test_a_stiv_denoiser_begins_with_a_smaller_one(recipe: Recipe, tmp_path: Pat
     given = parent.patch_in.weight.bfloat16().float()
     assert torch.equal(grown.denoiser.patch_in.weight, given.repeat(1, 2) / 2)
     assert torch.equal(grown.denoiser.patch_in.bias, parent.patch_in.bias.bfloat16().float())
+    for other in (replace(child, layers=2), replace(child, heads=2)):
+        with pytest.raises(CheckpointError, match=r"do not fit: .*; expected STIV denoisers with"):
+            Learner(replace(recipe, denoiser=other)).inherit(Smaller(space=str(tmp_path)))
 
 
 def test_the_held_out_loss_covers_every_length_and_repeats_to_the_digit(

@@ -6,7 +6,8 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,12 +90,18 @@ class Journal:
 
     def note(self, numbers: Mapping[str, float | str], step: int = 0) -> None:
         """Write an evaluation after `step` steps of a stage, outside the averages and the clock."""
-        before = time.monotonic()
-        self.write(numbers)
-        self._track(step, {k: v for k, v in numbers.items() if not isinstance(v, str)})
-        shown = ((name, value) for name, value in numbers.items() if "/" not in name)
-        self.say("  ".join(f"{name} {_short(value)}" for name, value in shown))
-        self.started += time.monotonic() - before
+        with self.paused():
+            self.write(numbers)
+            self._track(step, {k: v for k, v in numbers.items() if not isinstance(v, str)})
+            shown = ((name, value) for name, value in numbers.items() if "/" not in name)
+            self.say("  ".join(f"{name} {_short(value)}" for name, value in shown))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the clock of the steps, for what is none: evaluations, samples, saving."""
+        elapsed = time.monotonic() - self.started
+        yield
+        self.started = time.monotonic() - elapsed
 
     def write(self, record: Mapping[str, float | str]) -> None:
         """Append one record."""

@@ -14,7 +14,7 @@ from kineograph.checkpoints import files, parts
 from kineograph.conditioning.dropout import replaced
 from kineograph.denoisers import stiv_parents
 from kineograph.denoisers.stiv import STIV
-from kineograph.errors import ConfigError
+from kineograph.errors import CheckpointError, ConfigError
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import Same, Smaller
 from kineograph.text.clip import CLIP
@@ -70,7 +70,15 @@ class Learner(nn.Module):
                 "nearest: parents 'same'"
             )
         time = None if parents.time is None else _weights(Path(parents.time), "denoiser")
-        stiv_parents.inherit(self.denoiser, _weights(Path(parents.space), "denoiser"), time)
+        try:
+            stiv_parents.inherit(self.denoiser, _weights(Path(parents.space), "denoiser"), time)
+        except (KeyError, RuntimeError) as error:
+            where = " and ".join(one for one in (parents.space, parents.time) if one is not None)
+            raise CheckpointError(
+                f"parents 'smaller' in {where}: do not fit: "
+                f"{str(error).splitlines()[-1].strip()}; expected STIV denoisers with as many "
+                "layers and as wide as this one"
+            ) from error
 
 
 def words_of(folder: Path) -> tuple[str, ...]:

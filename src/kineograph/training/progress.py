@@ -104,9 +104,10 @@ class Progress:
             while self.step < self.stages[self.stage].schedule.steps:
                 job.one_step()
                 self.step += 1
-                job.now_and_then()
-                if self.step % self.run.save_every == 0:
-                    self.save(job)
+                with self.journal.paused():
+                    job.now_and_then()
+                    if self.step % self.run.save_every == 0:
+                        self.save(job)
             self.stage, self.step = self.stage + 1, 0
             if self.stage < len(self.stages):
                 job.next_stage()
