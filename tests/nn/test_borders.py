@@ -6,7 +6,7 @@ import torch
 from kineograph.nn.borders import BorderedConv, Edges, Zeros
 
 
-@pytest.mark.parametrize("border", [Zeros(), Edges()], ids=str)
+@pytest.mark.parametrize("border", [Zeros(), Edges(), Zeros(ahead=True)], ids=str)
 @pytest.mark.parametrize(("stride", "frames"), [((1, 1, 1), 6), ((2, 1, 1), 3), ((2, 2, 2), 3)])
 def test_the_size_is_the_length_by_the_stride(border, stride, frames):
     conv = BorderedConv(2, 3, 3, border=border, stride=stride)
@@ -21,6 +21,15 @@ def test_a_later_frame_changes_no_earlier_one(border):
     after[:, :, 3] += 1
     changed = (conv(before) != conv(after)).flatten(3).any(dim=(0, 1, 3))
     assert changed.tolist() == [False, False, False, True, True]
+
+
+@pytest.mark.parametrize("border", [Zeros(ahead=True), Edges(ahead=True)], ids=str)
+def test_what_looks_ahead_sees_one_frame_on_either_side(border):
+    conv, before = BorderedConv(1, 1, 3, border=border), torch.rand(1, 1, 6, 3, 3)
+    after = before.clone()
+    after[:, :, 3] += 1
+    changed = (conv(before) != conv(after)).flatten(3).any(dim=(0, 1, 3))
+    assert changed.tolist() == [False, False, True, True, True, False]
 
 
 def test_edges_repeat_what_is_outermost():

@@ -12,8 +12,8 @@ from torch.nn import functional
 from kineograph.nn import entrances, linear, piecewise
 from kineograph.nn.borders import BorderedConv, Edges, Zeros
 from kineograph.nn.cutting import Cut, Plain, Window, pieces
-from kineograph.nn.entrances import GroupsThenSilu, LayerThenSilu, PointsThenSilu
-from kineograph.nn.piecewise import convolve, convolve_doubled, pointwise
+from kineograph.nn.entrances import GroupsThenSilu, LayerThenSilu, PointsThenSilu, Then
+from kineograph.nn.piecewise import Doubling, convolve, convolve_doubled, pointwise
 
 ROOMS = {"whole": 1 << 20, "pieces": 1500, "smallest pieces": 1}
 
@@ -96,7 +96,24 @@ def test_a_doubled_clip_is_not_made(time, plane):
     if time:
         larger = larger.repeat_interleave(2, dim=2)[:, :, 1:]
     expected = layer(around(larger, time=True, plane=plane))
-    found = convolve_doubled(x, layer, time=time, repeat=(True, plane))
+    found = convolve_doubled(x, layer, Doubling(time=time), repeat=(True, plane))
+    assert found.shape == expected.shape
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.usefixtures("room", "_way")
+@pytest.mark.parametrize("frames", [1, 2, 5])
+@pytest.mark.parametrize("repeat", [True, False])
+@pytest.mark.parametrize("time", [True, False])
+def test_nor_is_one_that_looks_ahead(time, repeat, frames):
+    layer, x = nn.Conv3d(4, 3, 3), clip()[:, :, :frames]
+    larger = x.repeat_interleave(2, dim=3).repeat_interleave(2, dim=4)
+    if time:
+        larger = larger.repeat_interleave(2, dim=2)
+    mode = "replicate" if repeat else "constant"
+    expected = layer(functional.pad(larger, (1,) * 6, mode=mode))
+    doubling = Doubling(time=time, ahead=True)
+    found = convolve_doubled(x, layer, doubling, repeat=(repeat, repeat))
     assert found.shape == expected.shape
     assert torch.allclose(found, expected, atol=1e-5)
 
@@ -118,6 +135,7 @@ def entrances_of(channels: int) -> dict[str, object]:
         nn.init.normal_(norm.bias)
     rows = torch.randn(2, 2, channels)
     return {
+        "nothing but SiLU": Then(functional.silu),
         "groups": GroupsThenSilu(groups),
         "layer": LayerThenSilu(layer),
         "points": PointsThenSilu(),
@@ -157,7 +175,8 @@ def test_half_precision_without_units_is_multiplied_in_single(monkeypatch, strid
     window = Window((3, 3, 3), (stride,) * 3, (2, 1, 1), (0, 1, 1))
     runs = [lambda x, layer: convolve(x, layer, Plain(), window)]
     if stride == 1:
-        runs.append(lambda x, layer: convolve_doubled(x, layer, time=True, repeat=(True, True)))
+        twice, both = Doubling(time=True), (True, True)
+        runs.append(lambda x, layer: convolve_doubled(x, layer, twice, both))
     for run in runs:
         found, exact = run(x, layer), run(x.float(), deepcopy(layer).float())
         assert found.dtype == torch.bfloat16
@@ -171,7 +190,10 @@ def test_a_point_wide_kernel_in_half_precision_is_single_too(monkeypatch):
     assert torch.equal(pointwise(x, layer), exact.bfloat16())
 
 
-@pytest.mark.parametrize("border", [Zeros(), Edges()], ids=str)
+BORDERS = [Zeros(), Edges(), Zeros(ahead=True), Edges(ahead=True)]
+
+
+@pytest.mark.parametrize("border", BORDERS, ids=str)
 @pytest.mark.parametrize("stride", [(1, 1, 1), (2, 1, 1)], ids=str)
 def test_a_border_is_the_same_in_pieces(border, stride):
     conv, x = BorderedConv(4, 3, 3, border=border, stride=stride), clip()

@@ -21,7 +21,7 @@ from kineograph.autoencoders.pieces import LEAST, Pieces, ladder, twin
 from kineograph.autoencoders.tiled import PIXELS, Cells
 from kineograph.errors import ConfigError
 from kineograph.nn.borders import BorderedConv, Edges
-from kineograph.nn.piecewise import convolve_doubled, learning
+from kineograph.nn.piecewise import Doubling, convolve_doubled, learning
 from kineograph.nn.resample import DoubleTimeNearest, double_space_nearest
 from kineograph.types import Draws, Legal, Posterior, Reconstruction, Statistics
 
@@ -152,8 +152,8 @@ class Grow(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, Y, X) -> (B, C, time (T - 1) + 1, space Y, space X)."""
         if self.doubled and not learning():
-            time = isinstance(self.time, DoubleTimeNearest)
-            return convolve_doubled(x, self.conv, time=time, repeat=(True, True))
+            doubling = Doubling(time=isinstance(self.time, DoubleTimeNearest))
+            return convolve_doubled(x, self.conv, doubling, repeat=(True, True))
         larger: Tensor = self.conv(self.space(self.time(x)))
         return larger
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from kineograph.autoencoders.coding import refuse_others
 from kineograph.autoencoders.deep_compression_blocks import (
     HEAD,
+    RELU,
     Attentive,
     ChannelNorm,
     Down,
@@ -185,8 +186,7 @@ class Decoder(nn.Module):
         x = self.enter(x)
         for level in reversed(self.levels):
             x = level(x)
-        video: Tensor = self.out(functional.relu(self.norm(x)))
-        return video
+        return self.out.after(RELU, self.norm(x))
 
 
 class DeepCompression(nn.Module):
@@ -295,4 +295,5 @@ class DeepCompression(nn.Module):
         return self.decoder.out.get_parameter("weight")
 
     def _as_weights(self, x: Tensor) -> Tensor:
-        return x.to(self.last_layer.dtype)
+        """To the weights' dtype, and channels last, as pieces are read."""
+        return x.to(self.last_layer.dtype, memory_format=torch.channels_last_3d)

@@ -15,26 +15,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kineograph.autoencoders.denoising_blocks import fold_volume, unfold_volume
+from kineograph.nn.borders import BorderedConv, Zeros
+from kineograph.nn.cutting import Sizes
+from kineograph.nn.entrances import Then
 from kineograph.nn.norm import rms_norm
+from kineograph.nn.piecewise import Doubling, convolve_doubled, learning
 
 HEAD = 32
-Stride = tuple[int, int, int]
+BORDER = Zeros(ahead=True)
+SILU, RELU = Then(functional.silu), Then(functional.relu)
 
 
-def conv(
-    inside: int,
-    outside: int,
-    kernel: int = 3,
-    *,
-    groups: int = 1,
-    bias: bool = True,
-    stride: Stride = (1, 1, 1),
-) -> nn.Conv3d:
-    """A cubic convolution that keeps the size, but for its stride."""
-    padding = kernel // 2
-    return nn.Conv3d(
-        inside, outside, kernel, stride=stride, padding=padding, groups=groups, bias=bias
-    )
+def conv(inside: int, outside: int, kernel: int = 3, *, bias: bool = True) -> BorderedConv:
+    """A cubic convolution that keeps the size."""
+    return BorderedConv(inside, outside, kernel, border=BORDER, bias=bias)
+
+
+def grouped(channels: int, kernel: int, groups: int, *, bias: bool = True) -> nn.Conv3d:
+    """A cubic convolution among groups of channels that keeps the size."""
+    return nn.Conv3d(channels, channels, kernel, padding=kernel // 2, groups=groups, bias=bias)
 
 
 def average_channels(x: Tensor, channels: int) -> Tensor:
@@ -47,7 +46,7 @@ def repeat_channels(x: Tensor, channels: int) -> Tensor:
     return x.repeat_interleave(channels // x.shape[1], dim=1)
 
 
-def factors(x: Tensor, *, time: bool) -> Stride:
+def factors(x: Tensor, *, time: bool) -> Sizes:
     """By what a layer changes the size of (B, C, T, Y, X); a single frame stays single."""
     return (2 if time and x.shape[2] > 1 else 1, 2, 2)
 
@@ -62,8 +61,8 @@ class ChannelNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, Y, X) -> the same."""
-        points = rms_norm(x.movedim(1, -1), 1e-5, self.weight) + self.bias
-        return points.movedim(-1, 1)
+        points = rms_norm(x.movedim(1, -1), 1e-5, self.weight)
+        return _added(points, self.bias).movedim(-1, 1)
 
 
 class Residual(nn.Module):
@@ -77,8 +76,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, Y, X) -> the same."""
-        y: Tensor = self.norm(self.conv_2(functional.silu(self.conv_1(x))))
-        return x + y
+        y: Tensor = self.norm(self.conv_2.after(SILU, self.conv_1(x)))
+        return _added(y, x)
 
 
 class LinearAttention(nn.Module):
@@ -96,8 +95,8 @@ class LinearAttention(nn.Module):
         self.enter = conv(width, inner, 1, bias=False)
         self.around = nn.ModuleList(
             nn.Sequential(
-                conv(inner, inner, reach, groups=inner, bias=False),
-                conv(inner, inner, 1, groups=inner // HEAD, bias=False),
+                grouped(inner, reach, inner, bias=False),
+                grouped(inner, 1, inner // HEAD, bias=False),
             )
             for reach in reaches
         )
@@ -129,7 +128,7 @@ class GatedMix(nn.Module):
         super().__init__()
         inner = ratio * width
         self.widen = conv(width, 2 * inner, 1)
-        self.around = conv(2 * inner, 2 * inner, groups=2 * inner)
+        self.around = grouped(2 * inner, 3, 2 * inner)
         self.narrow = conv(inner, width, 1, bias=False)
         self.norm = ChannelNorm(width)
 
@@ -150,9 +149,8 @@ class Attentive(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, Y, X) -> the same."""
-        x = x + self.look(x)
-        mixed: Tensor = x + self.mix(x)
-        return mixed
+        x = _added(self.look(x), x)
+        return _added(self.mix(x), x)
 
 
 class Down(nn.Module):
@@ -160,14 +158,15 @@ class Down(nn.Module):
 
     def __init__(self, inside: int, outside: int, *, time: bool) -> None:
         super().__init__()
-        self.conv = conv(inside, outside, stride=(2 if time else 1, 2, 2))
+        stride = (2 if time else 1, 2, 2)
+        self.conv = BorderedConv(inside, outside, 3, border=BORDER, stride=stride)
         self.time = time
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, Y, X) -> (B, C', T / 2 or T, Y / 2, X / 2)."""
         folded = fold_volume(x, factors(x, time=self.time))
         new: Tensor = self.conv(x)
-        return new + average_channels(folded, new.shape[1])
+        return _added(new, average_channels(folded, new.shape[1]))
 
 
 class Up(nn.Module):
@@ -181,9 +180,14 @@ class Up(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, Y, X) -> (B, C', 2 T or T, 2 Y, 2 X)."""
         t, p, q = factors(x, time=self.time)
-        larger = functional.interpolate(x, scale_factor=(t, p, q), mode="nearest")
-        new: Tensor = self.conv(larger)
-        return new + unfold_volume(repeat_channels(x, t * p * q * new.shape[1]), (t, p, q))
+        if learning():
+            larger = functional.interpolate(x, scale_factor=(t, p, q), mode="nearest")
+            new: Tensor = self.conv(larger)
+        else:
+            doubling = Doubling(time=t == 2, ahead=True)
+            new = convolve_doubled(x, self.conv, doubling, repeat=(False, False))
+        copies = repeat_channels(x, t * p * q * new.shape[1])
+        return _added(new, unfold_volume(copies, (t, p, q)))
 
 
 class Narrow(nn.Module):
@@ -196,7 +200,7 @@ class Narrow(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, F, H, W) -> (B, C', F, H, W)."""
         new: Tensor = self.conv(x)
-        return new + average_channels(x, new.shape[1])
+        return _added(new, average_channels(x, new.shape[1]))
 
 
 class Widen(nn.Module):
@@ -209,4 +213,9 @@ class Widen(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, F, H, W) -> (B, C', F, H, W)."""
         new: Tensor = self.conv(x)
-        return new + repeat_channels(x, new.shape[1])
+        return _added(new, repeat_channels(x, new.shape[1]))
+
+
+def _added(new: Tensor, old: Tensor) -> Tensor:
+    """Their sum, in the place of the first where nothing is learned."""
+    return new + old if learning() else new.add_(old)

@@ -16,7 +16,7 @@ from kineograph.nn.attention import attend
 from kineograph.nn.conv import Cache, CausalConv
 from kineograph.nn.entrances import GroupsThenSilu, LayerThenSilu
 from kineograph.nn.linear import Linear
-from kineograph.nn.piecewise import convolve_doubled, learning
+from kineograph.nn.piecewise import Doubling, convolve_doubled, learning
 from kineograph.nn.resample import (
     DoubleTime,
     double_space_linear,
@@ -153,7 +153,7 @@ class UpFrame(nn.Module):
     def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
         """(B, C, T, Y, X) -> (B, C, T, 2 Y, 2 X)."""
         if not learning():
-            return convolve_doubled(x, self.conv, time=False, repeat=(True, False))
+            return convolve_doubled(x, self.conv, Doubling(time=False), repeat=(True, False))
         larger: Tensor = self.conv(double_space_nearest(x), cache)
         return larger
 

@@ -1,7 +1,7 @@
-"""Causal 3D convolutions that differ in what stands around a clip.
+"""3D convolutions of whole clips that differ in what stands around a clip.
 
-Letters: B clips, C channels, T frames of Y x X. Frames are put before a clip only, rows and
-columns on both sides.
+Letters: B clips, C channels, T frames of Y x X. Rows and columns are put on both sides; frames
+before the clip only, so that the convolution is causal, or on both sides too.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from kineograph.nn.piecewise import convolve, learning, pointwise
 
 
 class Border(Protocol):
-    """What a causal convolution sees before and beside its clip."""
+    """What a convolution sees around its clip."""
 
     def around(self, x: Tensor, kernel: Sizes, stride: Sizes) -> Tensor:
         """(B, C, T, Y, X) -> the clip with its border."""
@@ -28,38 +28,58 @@ class Border(Protocol):
 
 @dataclass(frozen=True)
 class Zeros:
-    """Zeros; in time so many that the last frames of the clip are read (Open-Sora 1.2)."""
+    """Zeros; in time so many that the last frames of the clip are read (Open-Sora 1.2).
+
+    ahead: they stand on both sides in time too, as many as in the plane.
+    """
+
+    ahead: bool = False
 
     def around(self, x: Tensor, kernel: Sizes, stride: Sizes) -> Tensor:
-        """T grows by kernel - stride; Y and X by half a kernel on each side."""
-        rows, columns = kernel[1] // 2, kernel[2] // 2
-        return functional.pad(x, (columns, columns, rows, rows, kernel[0] - stride[0], 0))
+        """T grows by kernel - stride, or half a kernel on each side; Y and X always by that."""
+        window = self.window(kernel, stride)
+        return functional.pad(x, _sides(window))
 
     def window(self, kernel: Sizes, stride: Sizes) -> Window:
         """The same, for a clip that comes in pieces."""
-        rows, columns = kernel[1] // 2, kernel[2] // 2
-        before = (kernel[0] - stride[0], rows, columns)
-        return Window(kernel, stride, before, (0, rows, columns), repeat=(False, False))
+        return _window(kernel, stride, kernel[0] - stride[0], ahead=self.ahead, repeat=False)
 
 
 @dataclass(frozen=True)
 class Edges:
-    """The outermost frame, row and column, repeated (HunyuanVideo, 2412.03603)."""
+    """The outermost frame, row and column, repeated (HunyuanVideo, 2412.03603).
+
+    ahead: the last frame too, behind the clip.
+    """
+
+    ahead: bool = False
 
     def around(self, x: Tensor, kernel: Sizes, stride: Sizes) -> Tensor:
         """T grows by kernel - 1; Y and X by half a kernel on each side."""
-        rows, columns = kernel[1] // 2, kernel[2] // 2
-        sides = (columns, columns, rows, rows, kernel[0] - 1, 0)
+        sides = _sides(self.window(kernel, stride))
         return functional.pad(x, sides, mode="replicate") if any(sides) else x
 
     def window(self, kernel: Sizes, stride: Sizes) -> Window:
         """The same, for a clip that comes in pieces."""
-        rows, columns = kernel[1] // 2, kernel[2] // 2
-        return Window(kernel, stride, (kernel[0] - 1, rows, columns), (0, rows, columns))
+        return _window(kernel, stride, kernel[0] - 1, ahead=self.ahead, repeat=True)
+
+
+def _window(kernel: Sizes, stride: Sizes, past: int, *, ahead: bool, repeat: bool) -> Window:
+    """Half a kernel on each side of a frame, and `past` frames before the clip unless `ahead`."""
+    half, rows, columns = (length // 2 for length in kernel)
+    before, behind = (half, half) if ahead else (past, 0)
+    sides = ((before, rows, columns), (behind, rows, columns))
+    return Window(kernel, stride, *sides, repeat=(repeat, repeat))
+
+
+def _sides(window: Window) -> tuple[int, ...]:
+    """What to put around a clip, as `pad` takes it: the last axis first."""
+    axes = zip(reversed(window.before), reversed(window.behind), strict=True)
+    return tuple(side for both in axes for side in both)
 
 
 class BorderedConv(nn.Conv3d):
-    """A causal convolution of a whole clip; its kernel is a cube."""
+    """A convolution of a whole clip; its kernel is a cube."""
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ Letters: B clips, C channels, T frames of Y x X.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,33 @@ CPU_STEP = 1 << 17
 DEVICE_STEP = 1 << 26
 
 Work = Callable[[Tensor], None]
+
+
+class Activation(Protocol):
+    """SiLU or ReLU."""
+
+    def __call__(self, input: Tensor, inplace: bool = False) -> Tensor:
+        """(...) -> the same."""
+        ...
+
+
+@dataclass(frozen=True)
+class Then:
+    """An activation alone, which takes `inplace`."""
+
+    activation: Activation
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(B, C, T, Y, X) -> the same."""
+        return self.activation(x)
+
+    def measured(self, clip: Tensor, index: int) -> Write:
+        """Points (T, Y, X, C) need nothing of each other."""
+
+        def work(values: Tensor) -> None:
+            self.activation(values, inplace=True)
+
+        return _writer(work)
 
 
 @dataclass(frozen=True, eq=False)

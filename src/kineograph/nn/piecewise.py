@@ -13,7 +13,7 @@ Letters: B clips, C channels, T frames of Y x X.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from operator import add
 from typing import NamedTuple
@@ -60,6 +60,28 @@ class Part(NamedTuple):
     points: Tensor
 
 
+@dataclass(frozen=True)
+class Doubling:
+    """How a clip grows before a convolution: rows and columns twice, and maybe frames.
+
+    time: frames too, with a kernel of 3. ahead: a frame sees as far ahead as back, and all are
+    doubled; otherwise it sees the past only, and the first frame stays single.
+    """
+
+    time: bool
+    ahead: bool = False
+
+    def frames(self, count: int) -> int:
+        """T -> T'."""
+        if not self.time:
+            return count
+        return 2 * count if self.ahead else 2 * count - 1
+
+    def around(self, long: int) -> tuple[int, int]:
+        """Frames before and behind the clip, where time stays as it is."""
+        return (long // 2, long // 2) if self.ahead else (long - 1, 0)
+
+
 def learning() -> bool:
     """Whether whole clips are asked for."""
     return torch.is_grad_enabled()
@@ -103,33 +125,35 @@ def convolve(
 
 
 def convolve_doubled(
-    x: Tensor, layer: torch.nn.Conv3d, *, time: bool, repeat: tuple[bool, bool]
+    x: Tensor, layer: torch.nn.Conv3d, doubling: Doubling, repeat: tuple[bool, bool]
 ) -> Tensor:
-    """A causal convolution, 3 wide in the plane, of a clip whose entries are repeated before it.
+    """A convolution, 3 wide in the plane, of a clip whose entries are repeated before it.
 
-    Rows and columns are doubled, with `time` (and a kernel of 3) also all frames but the first.
     Of the three neighbours that the kernel reads along a doubled axis two are copies of one
     entry, which saves most of the arithmetic, and there is no repeated clip in memory.
 
     Args:
         x: (B, C, T, Y, X).
         layer: the convolution.
-        time: whether frames are doubled.
-        repeat: as in `Window`; with `time` the first must be true.
+        doubling: what is repeated, and where a frame looks.
+        repeat: as in `Window`; where only past frames are seen and time is doubled the first
+            must be true.
 
     Returns:
-        (B, C', 2 T - 1 or T, 2 Y, 2 X), channels last.
+        (B, C', T', 2 Y, 2 X), channels last; T' as `doubling` says.
     """
     frames, rows, columns = x.shape[2:]
-    size = (2 * frames - 1 if time else frames, 2 * rows, 2 * columns)
+    size = (doubling.frames(frames), 2 * rows, 2 * columns)
     long = layer.kernel_size[0]
     past = SLIDING if long == 3 else SINGLE
-    axes: Axes = (DOUBLED if time else past, DOUBLED, DOUBLED)
+    axes: Axes = (DOUBLED if doubling.time else past, DOUBLED, DOUBLED)
     if not _saves(x, layer, axes, size):
-        return _joined(x, layer, size, _phases(x, layer, time, repeat), None)
-    # Of a doubled last frame the second half is dropped, so that what stands behind it is not read.
-    first, last = (1, 1) if time else (long - 1, -frames % past.tile)
-    window = Window((long, 3, 3), (1, 1, 1), (first, 1, 1), (last, 1, 1), repeat)
+        return _joined(x, layer, size, _phases(x, layer, doubling, repeat), None)
+    # Without `ahead` the second half of a doubled last frame is dropped, and what stands behind
+    # it is not read.
+    first, last = (1, 1) if doubling.time else doubling.around(long)
+    missing = 0 if doubling.time else -frames % past.tile
+    window = Window((long, 3, 3), (1, 1, 1), (first, 1, 1), (last + missing, 1, 1), repeat)
     return _joined(x, layer, size, _multiplied(x, layer, Plain(), window, axes), None)
 
 
@@ -290,13 +314,14 @@ def _gathered(
 
 
 def _phases(
-    x: Tensor, layer: torch.nn.Conv3d, time: bool, repeat: tuple[bool, bool]
+    x: Tensor, layer: torch.nn.Conv3d, doubling: Doubling, repeat: tuple[bool, bool]
 ) -> Iterator[Part]:
     """A doubled clip's convolution: sums of weights, other ones for even and odd entries."""
     weight, bias = _parameters(x, layer)
-    columns = x.shape[4]
+    columns, time = x.shape[4], doubling.time
     long = 2 if time else weight.shape[2]
-    window = Window((long, 3, 3), before=(long - 1, 1, 1), behind=(0, 1, 1), repeat=repeat)
+    first, last = (1, int(doubling.ahead)) if time else doubling.around(long)
+    window = Window((long, 3, 3), before=(first, 1, 1), behind=(last, 1, 1), repeat=repeat)
     phases = [
         (late, low, right, _summed(weight, (late, low, right)))
         for late in ((0, 1) if time else (None,))
@@ -308,7 +333,7 @@ def _phases(
             y = _plain(points, kernel, bias)
             y = y[:, low : low + where.stop - where.start, right : right + columns]
             start, step = (when.start, 1) if late is None else (2 * when.start - 1 + late, 2)
-            if start < 0:  # the first frame stays single
+            if start < 0:  # in front of the first frame there is none
                 start, y = start + 2, y[1:]
             times = slice(start, start + step * len(y), step)
             lines = slice(2 * where.start + low, 2 * where.stop, 2)
