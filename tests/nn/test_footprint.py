@@ -5,8 +5,10 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from kineograph.nn.cutting import Plain, Window
 from kineograph.nn.footprint import Heap, measure, shapes_only
 from kineograph.nn.heap import LEAST
+from kineograph.nn.piecewise import convolve
 
 MEGABYTE = 1 << 20
 
@@ -49,9 +51,16 @@ def test_a_convolution_needs_room_for_its_own_arrangement():
 
 def test_few_channels_are_written_out_patch_by_patch():
     with shapes_only():
-        layer, x = nn.Conv3d(3, 64, 3, padding=1), torch.empty(1, 3, 8, 32, 32)
-        points = 8 * 32 * 32 * 4
+        layer, x = nn.Conv3d(3, 64, 3, padding=1).double(), torch.empty(1, 3, 8, 32, 32).double()
+        points = 8 * 32 * 32 * 8
         assert measure(lambda: layer(x)).peak == points * (64 + 27 * 3)
+
+
+def test_clips_in_single_precision_are_not():
+    x = torch.randn(1, 64, 6, 4, 32, device="meta")  # what torch itself takes for small
+    layer = nn.Conv3d(64, 16, 3, device="meta")
+    found = measure(lambda: convolve(x, layer, Plain(), Window((3, 3, 3))))
+    assert found.peak < 4 * 2 * 30 * 64 * 27 * 4
 
 
 def test_attention_keeps_no_scores():

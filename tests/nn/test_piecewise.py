@@ -202,6 +202,14 @@ def test_a_border_is_the_same_in_pieces(border, stride):
         assert torch.allclose(found, conv(x), atol=1e-5)
 
 
+def test_a_clip_that_torch_takes_for_small_goes_to_onednn():
+    layer, x = nn.Conv3d(4, 6, 3), clip()
+    with torch.profiler.profile() as seen:
+        convolve(x, layer, Plain(), Window((3, 3, 3)))
+    names = [event.key for event in seen.key_averages()]
+    assert not [name for name in names if "slow_conv" in name]
+
+
 def test_a_point_wide_kernel_is_a_product():
     layer, x = nn.Conv3d(4, 3, 1), clip()
     assert torch.allclose(pointwise(x, layer), layer(x), atol=1e-6)

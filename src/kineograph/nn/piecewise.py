@@ -281,7 +281,19 @@ def _plain(
     x = points.movedim(-1, 0).unsqueeze(0)
     if not points_last:
         x = x.contiguous()
-    return functional.conv3d(x, weight, bias, stride).squeeze(0).movedim(0, -1)
+    return _library(x, weight, bias, stride).squeeze(0).movedim(0, -1)
+
+
+def _library(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes) -> Tensor:
+    """The convolution (B, C, T, Y, X) -> (B, C', T', Y', X') that is quickest.
+
+    On a CPU torch takes some clips for small, by their channels, frames and rows alone, and
+    writes out every patch of them: up to ten times slower than oneDNN, and 27 times the memory.
+    """
+    has_it: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if x.device.type != "cpu" or x.dtype != torch.float32 or not has_it:
+        return functional.conv3d(x, weight, bias, stride)
+    return torch.mkldnn_convolution(x, weight, bias, (0, 0, 0), stride, (1, 1, 1), 1)
 
 
 def _few(x: Tensor, layer: torch.nn.Conv3d, window: Window, size: Sizes) -> bool:
