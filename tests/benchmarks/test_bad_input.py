@@ -1,12 +1,8 @@
 """Damaged and odd files have one outcome each, in everything that reads videos of others."""
 
-import importlib.util
 import json
 import random
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -33,16 +29,7 @@ class Anything:
         return video[:, :, ::4, ::8, ::8]
 
 
-@pytest.fixture(scope="module")
-def bench(root: Path) -> Iterator[ModuleType]:
-    """The script as a module."""
-    spec = importlib.util.spec_from_file_location("bad_input", root / "benchmarks/bad_input.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+SCRIPT = "bad_input"
 
 
 @pytest.fixture(scope="module")

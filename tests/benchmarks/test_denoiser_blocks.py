@@ -1,8 +1,5 @@
 """The cost benchmark measures what it says: equal work on both sides, right counts, no GPU here."""
 
-import importlib.util
-import sys
-
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -14,17 +11,7 @@ from kineograph.types import Grid
 
 CPU = torch.device("cpu")
 
-
-@pytest.fixture(scope="module")
-def bench(root):
-    """The script as a module."""
-    path = root / "benchmarks" / "denoiser_blocks.py"
-    spec = importlib.util.spec_from_file_location("denoiser_blocks", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+SCRIPT = "denoiser_blocks"
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,5 @@
 """The table of a model's own clips says how far each one is from what the autoencoder can show."""
 
-import importlib.util
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -10,17 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-
-@pytest.fixture(scope="module")
-def bench(root: Path) -> Iterator[ModuleType]:
-    """The script as a module."""
-    spec = importlib.util.spec_from_file_location("own_videos", root / "benchmarks/own_videos.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+SCRIPT = "own_videos"
 
 
 def test_each_clip_has_its_distance_and_its_three_rows(bench: ModuleType, tmp_path: Path) -> None:
@@ -31,3 +18,11 @@ def test_each_clip_has_its_distance_and_its_three_rows(bench: ModuleType, tmp_pa
     assert bench.table([known])[-1] == "| a heron lands | 34.15 | 28.13 | 6.02 |"
     bench.sheet([known], tmp_path / "sheet.jpg")
     assert Image.open(tmp_path / "sheet.jpg").height > 3 * 128
+
+
+def test_adapters_are_the_same_only_to_the_bit(bench: ModuleType) -> None:
+    one = {"a": torch.tensor([1.0, 2.0]), "alpha": torch.tensor(4.0)}
+    assert bench.equal(one, {name: tensor.clone() for name, tensor in one.items()})
+    assert not bench.equal(one, {"a": one["a"]})
+    assert not bench.equal(one, {**one, "a": one["a"].double()})
+    assert not bench.equal(one, {**one, "a": one["a"] + 1e-7})

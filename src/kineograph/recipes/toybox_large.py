@@ -20,7 +20,7 @@ SIZE = 128
 WORDS = 40  # the longest caption of level 3 has 34
 IMAGE, VIDEO = 256, 1280  # latent cells of a picture, and of 17 frames
 
-SHORT = Clips(level=LEVEL, frames=9, size=SIZE, fps=8.0)
+SHORT = Clips(level=2, frames=9, size=SIZE, fps=8.0)  # scenes of level 3 take longer to find
 WHOLE = Clips(level=LEVEL, frames=17, size=SIZE, fps=8.0)
 
 AUTOENCODER_STAGES = (
