@@ -8,12 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from kineograph.nn import entrances, linear, piecewise
 from kineograph.nn.borders import BorderedConv, Edges, Zeros
 from kineograph.nn.cutting import Cut, Plain, Window, pieces
 from kineograph.nn.entrances import GroupsThenSilu, LayerThenSilu, PointsThenSilu, Then
-from kineograph.nn.piecewise import Doubling, convolve, convolve_doubled, pointwise
+from kineograph.nn.kernels import Doubling
+from kineograph.nn.piecewise import convolve, convolve_doubled, pointwise
 
 ROOMS = {"whole": 1 << 20, "pieces": 1500, "smallest pieces": 1}
 
@@ -37,6 +39,7 @@ def _way(request, monkeypatch):
     """However few channels and points there are, all layers one way."""
     monkeypatch.setattr(piecewise, "NARROW", request.param)
     monkeypatch.setattr(piecewise, "ROUNDS", 0)
+    monkeypatch.setattr(piecewise, "ENOUGH", 0)
 
 
 def clip(channels: int = 4) -> Tensor:
@@ -200,6 +203,33 @@ def test_a_border_is_the_same_in_pieces(border, stride):
     found = conv(x)
     with torch.enable_grad():
         assert torch.allclose(found, conv(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("border", BORDERS, ids=str)
+@pytest.mark.parametrize("stride", [(1, 1, 1), (1, 2, 2)], ids=str)
+def test_a_picture_needs_a_kernel_in_the_plane_only(border, stride):
+    conv, x = BorderedConv(4, 3, 3, border=border, stride=stride), clip()[:, :, :1]
+    with torch.enable_grad():
+        expected = conv(x)
+    with FlopCounterMode(display=False) as count:
+        found = conv(x)
+    assert torch.allclose(found, expected, atol=1e-5)
+    if stride == (1, 1, 1):
+        assert count.get_total_flops() <= 2 * expected.numel() * 4 * 9
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+@pytest.mark.parametrize("ahead", [True, False])
+@pytest.mark.parametrize("time", [True, False])
+def test_a_doubled_clip_of_a_few_points_is_made(time, ahead, frames):
+    layer, x = nn.Conv3d(4, 3, 3), clip()[:, :, :frames, :2, :2]
+    doubling = Doubling(time=time, ahead=ahead)
+    found = convolve_doubled(x, layer, doubling, repeat=(True, True))
+    border = Edges(ahead=ahead)
+    larger = doubling.larger(x)
+    assert larger.shape[2:] == (doubling.frames(frames), 4, 4)
+    expected = layer(border.around(larger, (3, 3, 3), (1, 1, 1)))
+    assert torch.allclose(found, expected, atol=1e-5)
 
 
 def test_a_clip_that_torch_takes_for_small_goes_to_onednn():

@@ -21,7 +21,8 @@ from kineograph.autoencoders.pieces import LEAST, Pieces, ladder, twin
 from kineograph.autoencoders.tiled import PIXELS, Cells
 from kineograph.errors import ConfigError
 from kineograph.nn.borders import BorderedConv, Edges
-from kineograph.nn.piecewise import Doubling, convolve_doubled, learning
+from kineograph.nn.kernels import Doubling
+from kineograph.nn.piecewise import convolve_doubled, learning
 from kineograph.nn.resample import DoubleTimeNearest, double_space_nearest
 from kineograph.types import Draws, Legal, Posterior, Reconstruction, Statistics
 

@@ -18,8 +18,9 @@ from kineograph.autoencoders.denoising_blocks import fold_volume, unfold_volume
 from kineograph.nn.borders import BorderedConv, Zeros
 from kineograph.nn.cutting import Sizes
 from kineograph.nn.entrances import Then
+from kineograph.nn.kernels import Doubling
 from kineograph.nn.norm import rms_norm
-from kineograph.nn.piecewise import Doubling, convolve_doubled, learning
+from kineograph.nn.piecewise import convolve_doubled, learning
 
 HEAD = 32
 BORDER = Zeros(ahead=True)

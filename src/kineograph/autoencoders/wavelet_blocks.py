@@ -15,8 +15,9 @@ from torch.nn import functional
 from kineograph.nn.attention import attend
 from kineograph.nn.conv import Cache, CausalConv
 from kineograph.nn.entrances import GroupsThenSilu, LayerThenSilu
+from kineograph.nn.kernels import Doubling
 from kineograph.nn.linear import Linear
-from kineograph.nn.piecewise import Doubling, convolve_doubled, learning
+from kineograph.nn.piecewise import convolve_doubled, learning
 from kineograph.nn.resample import (
     DoubleTime,
     double_space_linear,

@@ -13,7 +13,7 @@ Letters: B clips, C channels, T frames of Y x X.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from operator import add
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kineograph.nn.cutting import Cut, Entrance, Plain, Sizes, Window, pieces
+from kineograph.nn.kernels import Doubling, Kernel, flat
 from kineograph.nn.linear import linear, wider
 from kineograph.nn.winograd import (
     DOUBLED,
@@ -46,6 +47,7 @@ NARROW = 32  # channels below which sums cost more than the products they save
 AXES: dict[int, Axis] = {1: SINGLE, 3: SLIDING}
 EVERY = slice(None)
 ROUNDS = 16  # points for each product below which its weights cost more than they save
+ENOUGH = 128  # points of a doubled clip below which copies cost less than sums of weights
 
 
 class Part(NamedTuple):
@@ -58,28 +60,6 @@ class Part(NamedTuple):
     where: tuple[slice, slice, slice]
     channels: slice
     points: Tensor
-
-
-@dataclass(frozen=True)
-class Doubling:
-    """How a clip grows before a convolution: rows and columns twice, and maybe frames.
-
-    time: frames too, with a kernel of 3. ahead: a frame sees as far ahead as back, and all are
-    doubled; otherwise it sees the past only, and the first frame stays single.
-    """
-
-    time: bool
-    ahead: bool = False
-
-    def frames(self, count: int) -> int:
-        """T -> T'."""
-        if not self.time:
-            return count
-        return 2 * count if self.ahead else 2 * count - 1
-
-    def around(self, long: int) -> tuple[int, int]:
-        """Frames before and behind the clip, where time stays as it is."""
-        return (long // 2, long // 2) if self.ahead else (long - 1, 0)
 
 
 def learning() -> bool:
@@ -111,17 +91,18 @@ def convolve(
         (B, C', T', Y', X'), channels last.
     """
     size = window.sizes((x.shape[2], x.shape[3], x.shape[4]))
+    kernel, window = flat(x, Kernel(layer.weight, layer.bias), window)
     axes = _axes(window)
-    if axes is not None and _saves(x, layer, axes, size):
+    if axes is not None and _saves(x, kernel, axes, size, ROUNDS):
         missing = [-count % axis.tile for count, axis in zip(size, axes, strict=True)]
         time, rows, columns = map(add, window.behind, missing)
         filled = replace(window, behind=(time, rows, columns))
-        parts = _multiplied(x, layer, entrance, filled, axes)
-    elif _few(x, layer, window, size):
-        parts = _gathered(x, layer, entrance, window)
+        parts = _multiplied(x, kernel, entrance, filled, axes)
+    elif _few(x, kernel, window, size):
+        parts = _gathered(x, kernel, entrance, window)
     else:
-        parts = _convolved(x, layer, entrance, window)
-    return _joined(x, layer, size, parts, onto)
+        parts = _convolved(x, kernel, entrance, window)
+    return _joined(x, kernel, size, parts, onto)
 
 
 def convolve_doubled(
@@ -144,17 +125,23 @@ def convolve_doubled(
     """
     frames, rows, columns = x.shape[2:]
     size = (doubling.frames(frames), 2 * rows, 2 * columns)
-    long = layer.kernel_size[0]
-    past = SLIDING if long == 3 else SINGLE
-    axes: Axes = (DOUBLED if doubling.time else past, DOUBLED, DOUBLED)
-    if not _saves(x, layer, axes, size):
-        return _joined(x, layer, size, _phases(x, layer, doubling, repeat), None)
+    long, time = layer.kernel_size[0], doubling.time and size[0] > 1
+    before, behind = (1, int(doubling.ahead)) if time else doubling.around(long)
+    window = Window((long, 3, 3), (1, 1, 1), (before, 1, 1), (behind, 1, 1), repeat)
+    kernel = Kernel(layer.weight, layer.bias)
+    if not time:
+        kernel, window = flat(x, kernel, window)
+    if _on_cpu(x) and prod(size) < ENOUGH:
+        return convolve(doubling.larger(x), layer, Plain(), doubling.window(layer, repeat))
+    past = AXES[window.kernel[0]]
+    axes: Axes = (DOUBLED if time else past, DOUBLED, DOUBLED)
+    if not _saves(x, kernel, axes, size, ROUNDS // 4):
+        return _joined(x, kernel, size, _phases(x, kernel, window, time), None)
     # Without `ahead` the second half of a doubled last frame is dropped, and what stands behind
     # it is not read.
-    first, last = (1, 1) if doubling.time else doubling.around(long)
-    missing = 0 if doubling.time else -frames % past.tile
-    window = Window((long, 3, 3), (1, 1, 1), (first, 1, 1), (last + missing, 1, 1), repeat)
-    return _joined(x, layer, size, _multiplied(x, layer, Plain(), window, axes), None)
+    missing = 1 - behind if time else -frames % past.tile
+    filled = replace(window, behind=(behind + missing, 1, 1))
+    return _joined(x, kernel, size, _multiplied(x, kernel, Plain(), filled, axes), None)
 
 
 def pointwise(x: Tensor, layer: torch.nn.Conv3d) -> Tensor:
@@ -163,12 +150,12 @@ def pointwise(x: Tensor, layer: torch.nn.Conv3d) -> Tensor:
 
 
 def _joined(
-    x: Tensor, layer: torch.nn.Conv3d, size: Sizes, parts: Iterator[Part], onto: Tensor | None
+    x: Tensor, layer: Kernel, size: Sizes, parts: Iterator[Part], onto: Tensor | None
 ) -> Tensor:
     """All parts of an output of T', Y', X' points in one tensor, or added to one."""
     found = onto
     if found is None:
-        found = x.new_empty(len(x), *size, layer.out_channels).movedim(-1, 1)
+        found = x.new_empty(len(x), *size, layer.outside).movedim(-1, 1)
     whole = found.movedim(1, -1)
     for number, where, channels, points in parts:
         target = whole[(number, *where, channels)]
@@ -190,10 +177,10 @@ def _computed(x: Tensor) -> torch.dtype:
     return torch.float32 if wider(x) else x.dtype
 
 
-def _cut(x: Tensor, layer: torch.nn.Conv3d) -> Cut:
+def _cut(x: Tensor, layer: Kernel) -> Cut:
     """Pieces that fill the room on either side of a layer."""
     room, dtype = CPU_PIECE if _on_cpu(x) else DEVICE_PIECE, _computed(x)
-    channels = max(layer.in_channels, layer.out_channels)
+    channels = max(layer.inside, layer.outside)
     return Cut(points=room // (dtype.itemsize * channels), dtype=dtype)
 
 
@@ -209,25 +196,28 @@ def _axes(window: Window) -> Axes | None:
     return time, rows, columns
 
 
-def _saves(x: Tensor, layer: torch.nn.Conv3d, axes: Axes, size: Sizes) -> bool:
-    """Whether fewer products of a clip, for T', Y', X' points, are less work."""
+def _saves(x: Tensor, layer: Kernel, axes: Axes, size: Sizes, rounds: int) -> bool:
+    """Whether fewer products of a clip, for T', Y', X' points, are less work.
+
+    rounds: points for each product below which its weights cost more than they save.
+    """
     single = _on_cpu(x) and _computed(x) == torch.float32
-    wide = min(layer.in_channels, layer.out_channels) >= NARROW
-    return single and wide and prod(size) >= ROUNDS * products(axes)
+    wide = min(layer.inside, layer.outside) >= NARROW
+    return single and wide and prod(size) >= rounds * products(axes)
 
 
 def _multiplied(
-    x: Tensor, layer: torch.nn.Conv3d, entrance: Entrance, window: Window, axes: Axes
+    x: Tensor, layer: Kernel, entrance: Entrance, window: Window, axes: Axes
 ) -> Iterator[Part]:
     """With fewer products, as many channels at once as there is room for their weights."""
-    count, inside = products(axes), layer.in_channels
-    tiles = PRODUCTS // (4 * count * max(inside, layer.out_channels))
+    count, inside = products(axes), layer.inside
+    tiles = PRODUCTS // (4 * count * max(inside, layer.outside))
     time, down, _ = axes
     area = tiles * prod(axis.tile for axis in axes)
     cut = Cut(area, torch.float32, frames=time.tile, rows=down.tile)
     rooms = Rooms(x.new_empty(0, dtype=torch.float32))
     step = max(1, WEIGHTS // (4 * count * inside))
-    for first in range(0, layer.out_channels, step):
+    for first in range(0, layer.outside, step):
         channels = slice(first, first + step)
         weight = transformed(layer.weight[channels].float(), axes)
         bias = None if layer.bias is None else layer.bias[channels].float()
@@ -249,9 +239,7 @@ def _channels_last(x: Tensor, weight: Tensor, size: Sizes) -> bool:
     return not slow or values > weight.numel()
 
 
-def _convolved(
-    x: Tensor, layer: torch.nn.Conv3d, entrance: Entrance, window: Window
-) -> Iterator[Part]:
+def _convolved(x: Tensor, layer: Kernel, entrance: Entrance, window: Window) -> Iterator[Part]:
     """By the library's convolution."""
     size = window.sizes((x.shape[2], x.shape[3], x.shape[4]))
     weight, bias = _parameters(x, layer)
@@ -263,7 +251,7 @@ def _convolved(
         yield Part(number, (frames, rows, EVERY), EVERY, y)
 
 
-def _parameters(x: Tensor, layer: torch.nn.Conv3d) -> tuple[Tensor, Tensor | None]:
+def _parameters(x: Tensor, layer: Kernel) -> tuple[Tensor, Tensor | None]:
     """Weight and bias in what x is multiplied in."""
     dtype = _computed(x)
     return layer.weight.to(dtype), None if layer.bias is None else layer.bias.to(dtype)
@@ -296,27 +284,25 @@ def _library(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes) -> T
     return torch.mkldnn_convolution(x, weight, bias, (0, 0, 0), stride, (1, 1, 1), 1)
 
 
-def _few(x: Tensor, layer: torch.nn.Conv3d, window: Window, size: Sizes) -> bool:
+def _few(x: Tensor, layer: Kernel, window: Window, size: Sizes) -> bool:
     """Whether there are so few points that weights had better stay as they are."""
-    return _on_cpu(x) and window.stride == (1, 1, 1) and prod(size) <= layer.out_channels
+    return _on_cpu(x) and window.stride == (1, 1, 1) and prod(size) <= layer.outside
 
 
-def _gathered(
-    x: Tensor, layer: torch.nn.Conv3d, entrance: Entrance, window: Window
-) -> Iterator[Part]:
+def _gathered(x: Tensor, layer: Kernel, entrance: Entrance, window: Window) -> Iterator[Part]:
     """With stride 1, as one matrix product of the weights as they lie in memory.
 
     All that the points read is gathered first. Where it is less than the weights, that costs
     less than to bring these into the order that a convolution wants.
     """
     step = max(1, WEIGHTS // (4 * layer.weight[0].numel()))
-    step = step if wider(x) else layer.out_channels
+    step = step if wider(x) else layer.outside
     for number, frames, rows, points in pieces(x, entrance, window, _cut(x, layer)):
         near = points.movedim(-1, 0).contiguous()
         for axis, length in enumerate(window.kernel, 1):
             near = near.unfold(axis, length, 1)
         columns = near.permute(0, 4, 5, 6, 1, 2, 3).flatten(4).flatten(0, 3)
-        for first in range(0, layer.out_channels, step):
+        for first in range(0, layer.outside, step):
             channels = slice(first, first + step)
             y = layer.weight[channels].flatten(1).to(columns.dtype) @ columns
             if layer.bias is not None:
@@ -325,15 +311,16 @@ def _gathered(
             yield Part(number, (frames, rows, EVERY), channels, made)
 
 
-def _phases(
-    x: Tensor, layer: torch.nn.Conv3d, doubling: Doubling, repeat: tuple[bool, bool]
-) -> Iterator[Part]:
-    """A doubled clip's convolution: sums of weights, other ones for even and odd entries."""
+def _phases(x: Tensor, layer: Kernel, window: Window, time: bool) -> Iterator[Part]:
+    """A doubled clip's convolution: sums of weights, other ones for even and odd entries.
+
+    window: of the clip that is not doubled, with the whole kernel; time: whether frames are
+    doubled.
+    """
     weight, bias = _parameters(x, layer)
-    columns, time = x.shape[4], doubling.time
-    long = 2 if time else weight.shape[2]
-    first, last = (1, int(doubling.ahead)) if time else doubling.around(long)
-    window = Window((long, 3, 3), before=(first, 1, 1), behind=(last, 1, 1), repeat=repeat)
+    columns = x.shape[4]
+    if time:
+        window = replace(window, kernel=(2, 3, 3))
     phases = [
         (late, low, right, _summed(weight, (late, low, right)))
         for late in ((0, 1) if time else (None,))
