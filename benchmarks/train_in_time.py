@@ -11,7 +11,6 @@ weights, in the end in OUT/denoiser/weights, are those that `kineograph train` w
 
 import argparse
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -98,7 +97,7 @@ def cache(plan: Plan, until: float) -> list[Path]:
     for job, folder in zip(jobs, folders, strict=True):
         while job.poll() is None and (time.monotonic() < until or not _shards(folder)):
             time.sleep(POLL)
-        job.send_signal(signal.SIGINT)
+        job.terminate()  # an interrupt is ignored where a shell runs this in the background
     for job, folder in zip(jobs, folders, strict=True):
         job.wait()
         print(f"{folder.name}: {_shards(folder)} shards", flush=True)
