@@ -5,6 +5,7 @@ import torch
 
 from kineograph.autoencoders.causal_kl import CausalKLConfig
 from kineograph.autoencoders.overlap import OverlapTiling
+from kineograph.checkpoints.public.autoencoder_sizes import infer_causal_kl
 from kineograph.checkpoints.public.causal_kl import causal_kl_config, causal_kl_key_map
 
 TINY = CausalKLConfig(latent_channels=2, widths=(2, 4, 4, 4), blocks=1, groups=2)
@@ -56,3 +57,11 @@ def test_public_configs_are_understood(plane, time, tiling):
 def test_diffusers_config_is_understood():
     public = {name: value for name, value in PUBLIC.items() if name != "scale_factor"}
     assert causal_kl_config({**public, "scaling_factor": 0.5}).scale == 0.5
+
+
+@pytest.mark.parametrize(("widths", "space"), [((4, 4, 4), 4), ((4, 4, 4, 4), 8)])
+def test_names_and_shapes_say_how_often_sides_can_halve(widths, space):
+    config = CausalKLConfig(latent_channels=2, widths=widths, blocks=1, groups=4, space=space)
+    with torch.device("meta"):
+        state = causal_kl_key_map().dump(config.build().state_dict())
+    assert infer_causal_kl(state).space == space

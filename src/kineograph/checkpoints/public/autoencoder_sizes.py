@@ -114,6 +114,7 @@ def infer_causal_kl(state: State) -> CausalKLConfig:
         blocks=blocks,
         groups=_groups(widths),
         attention=any(".attentions." in name for name in state),
+        space=min(CausalKLConfig().space, 2 ** (len(widths) - 1)),  # what levels can halve
     )
 
 
