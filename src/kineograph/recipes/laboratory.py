@@ -107,6 +107,9 @@ STACKED = replace(
     denoiser=replace(
         DENOISER, in_channels=16, out_channels=16, temporal_scale=4, spatial_scale=4, patch=2
     ),
+    autoencoder_stages=(
+        replace(STAGE, lengths=(), images=0.8, schedule=replace(SCHEDULE, steps=1050, rate=1e-3)),
+    ),
 )
 
 WAVELET_FLOW = replace(
@@ -139,6 +142,9 @@ CAUSAL_KL = replace(
     ),
     denoiser=replace(
         DENOISER, in_channels=16, out_channels=16, temporal_scale=4, spatial_scale=4, patch=2
+    ),
+    autoencoder_stages=(  # pictures cost a ninth and teach the plane; norms want whole clips
+        replace(STAGE, lengths=(), images=0.8, schedule=replace(SCHEDULE, steps=1050)),
     ),
 )
 
@@ -173,30 +179,32 @@ DENOISING = replace(
     PLAIN,
     name="lab-denoising",
     paper="none: parts of LTX-Video (2501.00103)",
-    summary="laboratory: a decoder that denoises, 4 x 8 x 8",
+    summary="laboratory: a decoder that denoises, 4 x 4 x 4",
     autoencoder=DenoisingConfig(
         latent_channels=32,
         patch=4,
+        train_time=0.1,
         encoder_base=64,
         encoder=(
             Residuals(blocks=1),
-            Folded(stride=(1, 2, 2), channels=64),
-            Residuals(blocks=1),
             Folded(stride=(2, 1, 1), channels=64),
+            Residuals(blocks=1),
             Folded(stride=(2, 1, 1), channels=64),
             Residuals(blocks=1),
         ),
         decoder_base=128,
         decoder=(
             Residuals(blocks=1),
-            Unfolded(channels=64, straight=True),
+            Unfolded(stride=(2, 1, 1), channels=64, straight=True),
             Residuals(blocks=1),
             Unfolded(stride=(2, 1, 1), channels=64, straight=True),
             Residuals(blocks=1),
         ),
     ),
     denoiser=replace(
-        DENOISER, in_channels=32, out_channels=32, temporal_scale=4, spatial_scale=8, patch=1
+        DENOISER, in_channels=32, out_channels=32, temporal_scale=4, spatial_scale=4, patch=2
     ),
-    autoencoder_stages=(replace(STAGE, schedule=replace(SCHEDULE, steps=700, rate=1.5e-3)),),
+    autoencoder_stages=(
+        replace(STAGE, schedule=replace(SCHEDULE, steps=1150, batch=6, rate=1.5e-3)),
+    ),
 )
