@@ -2,25 +2,33 @@
 
     python benchmarks/kill_and_resume.py [--kills 20] [--folder DIR] [--report FILE]
 
-A miniature of the toybox recipe is trained twice on the same cache: once in peace, and once
-with SIGKILL at random moments, each time started again with the same command. The weights of
-both have to be equal bit for bit. Prints a table of the kills.
+A miniature of the toybox recipe is trained on one cache: once in peace; once with SIGKILL, spread
+over all stages, every second time at a random moment and every other time while a state is being
+written; once where no file may grow beyond half a state, as on a full disk; and once where
+the folder may not be written to. Each time the same command is said again. All weights have to be
+equal bit for bit, and all journals but for their clocks. Prints a table.
 """
 
 import argparse
+import ctypes
 import hashlib
+import json
 import platform
 import random
+import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 SEED = 0
-STEPS = 40  # of each of the recipe's stages
+STEPS = 8  # of each of the recipe's stages
+CLOCKS = ("time", "seconds_per_step", "tokens_per_second", "data_wait_share", "memory_peak_gib")
+DROP, OVERRIDE = 24, 1  # prctl: from now on not even root passes over permissions
 MINIATURE = (
     "autoencoder.latent_channels=4", "autoencoder.base=8", "autoencoder.encoder_energy=8",
     "autoencoder.decoder_energy=8", "text.width=32", "text.heads=2", "denoiser.layers=2",
@@ -73,23 +81,143 @@ def prepare(folder: Path, overrides: Sequence[str]) -> list[str | Path]:
     return ["--autoencoder", weights, "--data", folder / "latents", "--save-every", "1"]
 
 
-def kill(words: Sequence[str], run: Path, after: float) -> tuple[str, str, bool]:
-    """Start the command, kill it `after` seconds past its first sign of work.
+def reached(run: Path) -> tuple[int, int]:
+    """The stage and step of the newest complete state of a run, from 0."""
+    try:
+        text = (run / "states" / newest(run) / "state.json").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return 0, 0
+    table = dict(json.loads(text)["table"])
+    return table["stage"], table["step"]
 
-    Returns:
-        The newest states before and after, and whether the command had already finished.
+
+def journal(run: Path) -> list[dict[str, object]]:
+    """What a run has written down, without its clocks."""
+    lines = (run / "journal.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [json.loads(line) for line in lines]
+    return [{name: v for name, v in one.items() if name not in CLOCKS} for one in found]
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One kill: when, what the newest state was before and after, what lay there half written."""
+
+    writing: bool
+    after: float
+    before: str
+    now: str
+    place: tuple[int, int]
+    half: bool
+    finished: bool
+
+    def row(self, number: int) -> str:
+        """Of the table."""
+        moment = "while a state is written" if self.writing else f"{self.after:.2f} s later"
+        stage, step = self.place
+        half, finished = ("yes" if one else "no" for one in (self.half, self.finished))
+        return (
+            f"| {number} | {moment} | {self.before} | {self.now} | {stage + 1}, {step} | {half} "
+            f"| {finished} |"
+        )
+
+
+def kill(words: Sequence[str], run: Path, target: int, after: float, writing: bool) -> Kill:
+    """Start the command, and kill it once its states have come so far.
+
+    Args:
+        words: the command.
+        run: its folder.
+        target: number of the state after which it is killed, and after a new one at least.
+        after: seconds later, at most.
+        writing: not at a moment, but when the next state begins to be written.
     """
     before = newest(run)
+    least = max(target, 0 if before == "none" else int(before) + 1)
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-    while newest(run) == before and process.poll() is None:
-        time.sleep(0.005)
-    time.sleep(after)
+
+    def far() -> bool:
+        name = newest(run)
+        return name != "none" and int(name) >= least
+
+    while not far() and process.poll() is None:
+        time.sleep(0.002)
+    if writing:
+        while not any((run / "states").glob("*.part")) and process.poll() is None:
+            time.sleep(0.001)
+    else:
+        time.sleep(after)
     process.kill()
-    return before, newest(run), process.wait() == 0
+    finished = process.wait() == 0
+    half = any((run / "states").glob("*.part"))
+    return Kill(writing, after, before, newest(run), reached(run), half, finished)
+
+
+def kills(words: Sequence[str], run: Path, count: int, states: int) -> list[Kill]:
+    """So many kills, spread over a run that writes so many states; then it may end."""
+    draw = random.Random(SEED)
+    found = []
+    for number in range(count):
+        target = 1 + number * (states - STEPS) // max(1, count - 1)
+        found.append(kill(words, run, target, 0.3 * draw.random(), bool(number % 2)))
+        print(found[-1].row(number + 1), flush=True)
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    return found
+
+
+def obstructed(
+    words: Sequence[str], run: Path, obstruct: Callable[[], None], during: Callable[[], None]
+) -> str:
+    """What the command says that goes on with a run under an obstacle; its states must stay.
+
+    Args:
+        words: the command.
+        run: its folder.
+        obstruct: stands in the way, in the process of the command.
+        during: stands in the way outside of it.
+    """
+    before = states_of(run)
+    during()
+    ended = subprocess.run(words, preexec_fn=obstruct, capture_output=True, text=True, check=False)
+    (run / "states").chmod(0o755)
+    run.chmod(0o755)
+    said = ended.stderr.strip().splitlines()
+    kept = before.items() <= states_of(run).items()
+    told = len(said) == 1 and said[0].startswith("kineograph: ")
+    verdict = f"exit {ended.returncode}, {'states as before' if kept else 'STATES CHANGED'}"
+    return f"{verdict}: {said[-1] if said else 'NOTHING'}" + ("" if told else " (MORE LINES)")
+
+
+def states_of(run: Path) -> dict[str, str]:
+    """The digest list of each complete state."""
+    found = (run / "states").glob("????????/digests.json")
+    return {path.parent.name: path.read_text(encoding="utf-8") for path in found}
+
+
+def full(words: Sequence[str], run: Path) -> str:
+    """No file may become longer than half of the tensors of a state."""
+    tensors = next((run / "states").glob("????????/*.distcp")).stat().st_size
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (tensors // 2, tensors // 2))
+
+    return obstructed(words, run, limit, lambda: None)
+
+
+def locked(words: Sequence[str], run: Path) -> str:
+    """Folder and states may be read only."""
+
+    def drop() -> None:
+        ctypes.CDLL(None).prctl(DROP, OVERRIDE, 0, 0, 0)  # root alone needs it, and may
+
+    def close() -> None:
+        run.chmod(0o555)
+        (run / "states").chmod(0o555)
+
+    return obstructed(words, run, drop, close)
 
 
 def main() -> None:
-    """Run both, print the report, exit with 1 where the weights differ."""
+    """Run all, print the report, exit with 1 where weights or journals differ."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -102,57 +230,74 @@ def main() -> None:
     from kineograph import recipes
 
     toybox = recipes.get("toybox")
+    stages = len(toybox.stages)
     overrides = [
         *MINIATURE,
         *changes("autoencoder_stages", len(toybox.autoencoder_stages), 2),
-        *changes("stages", len(toybox.stages), STEPS),
+        *changes("stages", stages, STEPS),
     ]
     sources = prepare(folder, overrides)
-    subprocess.run(
-        command("train", folder / "peace", sources, overrides),
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    words = command("train", folder / "killed", sources, overrides)
-    draw = random.Random(SEED)
-    rows = []
-    for number in range(1, told.kills + 1):
-        after = 1.5 * draw.random()
-        before, now, finished = kill(words, folder / "killed", after)
-        rows.append(
-            f"| {number} | {after:.2f} | {before} | {now} | {'yes' if finished else 'no'} |"
-        )
-        print(rows[-1], flush=True)
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-    peace, killed = (digests(folder / name / "weights") for name in ("peace", "killed"))
-    lines = report(rows, peace, killed)
+    words = {
+        name: command("train", folder / name, sources, overrides)
+        for name in ("peace", "killed", "obstructed")
+    }
+    subprocess.run(words["peace"], check=True, stdout=subprocess.DEVNULL)
+    found = kills(words["killed"], folder / "killed", told.kills, stages * (STEPS + 1))
+    run = folder / "obstructed"
+    kill(words["obstructed"], run, STEPS, 0.0, writing=False)
+    obstacles = [full(words["obstructed"], run), locked(words["obstructed"], run)]
+    subprocess.run(words["obstructed"], check=True, stdout=subprocess.DEVNULL)
+    lines = report(folder, found, obstacles, stages)
     print("\n".join(lines))
     if told.report:
         told.report.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    sys.exit(0 if peace and peace == killed else 1)
+    sys.exit(0 if all(same(folder, name) == "equal, equal" for name in words) else 1)
 
 
-def report(rows: Sequence[str], peace: dict[str, str], killed: dict[str, str]) -> list[str]:
+def same(folder: Path, name: str) -> str:
+    """Whether a run has the weights and the journal of the one in peace."""
+    one, other = folder / "peace", folder / name
+    weights = digests(one / "weights") == digests(other / "weights") != {}
+    told = journal(one) == journal(other)
+    return ", ".join("equal" if good else "DIFFERENT" for good in (weights, told))
+
+
+def report(folder: Path, found: Sequence[Kill], obstacles: Sequence[str], stages: int) -> list[str]:
     """The dated page."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
-    verdict = "equal" if peace and peace == killed else "DIFFERENT"
+    per_stage = [sum(one.place[0] == stage for one in found) for stage in range(stages)]
     return [
-        f"# Killed {len(rows)} times, {date.today().isoformat()}",
+        f"# Killed {len(found)} times, {date.today().isoformat()}",
         "",
         f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, "
-        f"commit {commit}; `python benchmarks/kill_and_resume.py --kills {len(rows)}`",
+        f"commit {commit}; `python benchmarks/kill_and_resume.py --kills {len(found)}`",
         "",
-        f"Weights of the run in peace and of the run that was killed: **{verdict}**.",
+        "Weights and journal (without its clocks), against the run in peace: of the run that was "
+        f"killed **{same(folder, 'killed')}**, of the one that was obstructed "
+        f"**{same(folder, 'obstructed')}**.",
         "",
-        "| file | in peace | killed |",
-        "|---|---|---|",
-        *(f"| {name} | {peace[name]} | {killed.get(name, 'missing')} |" for name in peace),
+        f"{stages} stages of {STEPS} steps, a state after every one. Kills by the stage that the "
+        f"newest state stood in: {', '.join(map(str, per_stage))}. A state lay there half written "
+        f"after {sum(one.half for one in found)} of them.",
         "",
-        "| kill | seconds after its first new state | newest state before | after | had finished |",
-        "|---|---|---|---|---|",
-        *rows,
+        "| file | in peace | killed | obstructed |",
+        "|---|---|---|---|",
+        *(
+            f"| {name} | {digest} | {digests(folder / 'killed/weights').get(name, 'missing')} "
+            f"| {digests(folder / 'obstructed/weights').get(name, 'missing')} |"
+            for name, digest in digests(folder / "peace" / "weights").items()
+        ),
+        "",
+        "| obstacle | the command that goes on |",
+        "|---|---|",
+        f"| no file may grow beyond half a state | {obstacles[0].replace(str(folder), 'DIR')} |",
+        f"| the folder may not be written to | {obstacles[1].replace(str(folder), 'DIR')} |",
+        "",
+        "| kill | when | newest state before | after | its stage, step | half written | ended |",
+        "|---|---|---|---|---|---|---|",
+        *(one.row(number) for number, one in enumerate(found, start=1)),
     ]
 
 
