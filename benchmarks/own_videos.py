@@ -39,8 +39,8 @@ from kineograph.training.weights import load_autoencoder
 RECIPE, START = "own-videos", "toybox"
 LORA = (
     'adapter={kind: lora, rank: 64, alpha: 64.0, layers: ["*"]}',
-    "stages.0.schedule.rate=2e-3",
-    "stages.0.schedule.batch=4",
+    'stages.0.schedule.optimiser={kind: muon, matrices: ["denoiser.*"]}',
+    "stages.0.schedule.rate=5e-3",
     "stages.0.text_dropout=0.0",
     "stages.0.given.probability=0.0",
 )
