@@ -53,6 +53,7 @@ class Journal:
         self.every = every
         self.trackers = trackers
         self.before = 0
+        self.started = 0.0  # on the clock of `time.monotonic`
         self._begin()
 
     def say(self, line: str) -> None:
