@@ -11,7 +11,7 @@ from kineograph.evaluation.reading import VALUES
 from kineograph.toybox.captions import parse
 from kineograph.toybox.world import is_held_out
 
-LEVELS = (1, 2)
+LEVELS = (1, 2, 3)
 EVERY = {level: prompts.load(level=level) for level in LEVELS}
 
 
@@ -22,7 +22,9 @@ def test_the_file_of_level_1_holds_what_its_function_makes():
 @pytest.mark.parametrize("level", LEVELS)
 def test_prompts_are_what_their_seeds_make(level):
     for one in EVERY[level][:6]:
-        assert prompt_sets.prompt(one.level, one.seed, held_out=one.held_out) == one
+        toys = len(one.scene().toys) if level == 3 else None
+        again = prompt_sets.prompt(one.level, one.seed, held_out=one.held_out, toys=toys)
+        assert again == one
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -43,7 +45,7 @@ def test_prompts_ask_for_what_is_true_of_their_scene(level):
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_scenes_are_of_no_training_run(level):
-    assert all(800_000_000 <= one.seed < 800_020_000 for one in EVERY[level])
+    assert all(800_000_000 <= one.seed < 800_030_000 for one in EVERY[level])
 
 
 def test_level_1_is_balanced():
@@ -64,9 +66,16 @@ def test_level_2_has_every_motion_camera_and_floor():
         assert said == set(VALUES[name])
 
 
-def test_of_level_3_there_are_no_prompts_yet():
-    with pytest.raises(ConfigError, match="level 3: there are no prompts of it yet"):
-        prompts.load(level=3)
+def test_level_3_asks_for_one_two_and_three_toys():
+    counts = Counter(one.asked.get("count", "1") for one in EVERY[3])
+    assert counts == {"1": 240, "2": 120, "3": 40}
+    halves = Counter(one.asked.get("count", "1") for one in EVERY[3] if one.held_out)
+    assert halves == {"1": 120, "2": 60, "3": 20}
+    assert {one.level for one in EVERY[3]} == {1, 2, 3}
+    related = [one for one in EVERY[3] if one.level == 3]
+    said = {one.asked["relation"] for one in related if "relation" in one.asked}
+    assert said == set(VALUES["relation"])
+    assert all({"shape2", "colour2"} <= one.asked.keys() for one in related)
 
 
 def test_some_are_terse_and_some_rich():

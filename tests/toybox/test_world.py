@@ -8,7 +8,7 @@ import pytest
 
 from kineograph.errors import ConfigError
 from kineograph.toybox import drawing
-from kineograph.toybox.rules import in_view
+from kineograph.toybox.rules import distinct, in_view
 from kineograph.toybox.scene import Colour, Motion, Shape, words
 from kineograph.toybox.world import combination_held_out, is_held_out, sample_scene
 
@@ -79,6 +79,20 @@ def test_higher_levels_draw_every_word() -> None:
     kinds = {scene.relation.kind for scene in company if scene.relation}
     assert kinds == set(drawing.RELATIONS)
     assert {len(scene.toys) for scene in company} == {2, 3}
+
+
+@pytest.mark.parametrize(("toys", "held_out"), [(2, True), (3, False), (3, True)])
+def test_company_has_as_many_toys_as_asked_for(toys: int, held_out: bool) -> None:
+    scene = sample_scene(3, 5, held_out=held_out, toys=toys)
+    assert len(scene.toys) == toys and is_held_out(scene) == held_out
+    assert scene == sample_scene(3, 5, held_out=held_out, toys=toys)
+    assert in_view(scene) and distinct(scene)
+
+
+@pytest.mark.parametrize(("level", "toys"), [(1, 2), (2, 3), (3, 1), (3, 4)])
+def test_more_toys_than_a_level_has_are_refused(level: int, toys: int) -> None:
+    with pytest.raises(ConfigError, match=f"{toys} toys of level {level}"):
+        sample_scene(level, 1, toys=toys)
 
 
 def test_an_unknown_level_is_refused() -> None:

@@ -37,7 +37,7 @@ ONE, ANY = Kind(1, 0, 1_000), Kind(2, 0, 500)
 MIX = (
     *(Kind(1, 1, 300, 10_000), Kind(2, 1, 300, 10_000)) * 3,
     *(Kind(3, 2, 110),) * 3,
-    Kind(3, 3, 1_500),
+    Kind(3, 3, 40, 20_000),
 )
 """Level 3 asks for everything: of ten prompts six have one toy, three have two, one has three."""
 
@@ -58,9 +58,9 @@ def write(level: int) -> None:
     file(level).write_text("".join(lines), encoding="utf-8")
 
 
-def prompt(level: int, seed: int, *, held_out: bool) -> Prompt:
+def prompt(level: int, seed: int, *, held_out: bool, toys: int | None = None) -> Prompt:
     """The prompt of a scene: terse or rich, its words and their order as the seed decides."""
-    scene = sample_scene(level, seed, held_out=held_out)
+    scene = sample_scene(level, seed, held_out=held_out, toys=toys)
     text = caption(scene, random.Random(f"prompt {seed}"))
     return Prompt(text=text, seed=seed, held_out=held_out, asked=asked_of(text, scene), level=level)
 
@@ -91,14 +91,10 @@ def _alternating(kind: Kind) -> Iterator[Prompt]:
 def _balanced(kind: Kind, *, held_out: bool) -> Iterator[Prompt]:
     """Prompts drawn one after the other, each of what was drawn least so far."""
     first = FIRST_SEED + kind.offset
-    drawn_all = {
-        seed: sample_scene(kind.level, seed, held_out=held_out)
-        for seed in range(first, first + kind.candidates)
-    }
+    toys = kind.toys or None
     left = {
-        seed: attributes(scene)
-        for seed, scene in drawn_all.items()
-        if kind.toys in (0, len(scene.toys))
+        seed: attributes(sample_scene(kind.level, seed, held_out=held_out, toys=toys))
+        for seed in range(first, first + kind.candidates)
     }
     drawn: Counter[object] = Counter()
     texts: set[str] = set()
@@ -106,7 +102,7 @@ def _balanced(kind: Kind, *, held_out: bool) -> Iterator[Prompt]:
     while left:
         seed = min(left, key=lambda seed: often(drawn, left[seed]))
         true = left.pop(seed)
-        made = prompt(kind.level, seed, held_out=held_out)
+        made = prompt(kind.level, seed, held_out=held_out, toys=toys)
         if made.text in texts:
             continue
         texts.add(made.text)

@@ -115,6 +115,13 @@ def company(draw: random.Random, seed: int) -> Scene:
     return replace(scene, relation=Relation(kind=kind, first=0, second=1))
 
 
+def third(draw: random.Random) -> Toy:
+    """A toy beside the two of a relation, large and near enough that every word of it can show."""
+    toy = _toy(draw, draw.choice(("small", "medium", "medium")))
+    x, z = _uniform(draw, -1.9, 1.9), _uniform(draw, -0.9, 1.2)
+    return replace(toy, x=x, z=z, marked=toy.marked or toy.shape in ROUND)
+
+
 LEVELS: dict[int, Draw] = {1: one_toy, 2: toys_and_cameras, 3: company}
 
 
