@@ -1,7 +1,7 @@
 """Teach the readers and measure them: `python benchmarks/reader.py [teach|measure] [--level 1|3]`.
 
 Level 1 takes about eight minutes of one CPU core; it writes reader.safetensors and reader.json.
-Level 3 (which reads level 2 too) takes less than an hour of one core, in parts that can be stopped,
+Level 3 (which reads level 2 too) takes about an hour of one core, in parts that can be stopped,
 gone on with, and run side by side (`--part`); it writes watcher.safetensors, watcher.json and, with
 `--tables`, a page of confusion tables. What is measured never taught a reader.
 """

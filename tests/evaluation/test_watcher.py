@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,9 +18,18 @@ from kineograph.evaluation import (
 )
 from kineograph.evaluation.reader import SHIPPED
 from kineograph.evaluation.reading import UNKNOWN, VALUES, Related, Said, Sight, ToySeen, certified
-from kineograph.evaluation.reading_clips import NO, Clips
+from kineograph.evaluation.reading_clips import NO
 from kineograph.evaluation.reading_exam import Exam, strange
-from kineograph.evaluation.reading_eyes import CROP, Drift, Finder, Looker, crops, pairs
+from kineograph.evaluation.reading_eyes import (
+    CROP,
+    TURNS,
+    Drift,
+    Finder,
+    Looker,
+    Turner,
+    crops,
+    pairs,
+)
 from kineograph.evaluation.reading_moments import keep, moments
 from kineograph.evaluation.reading_teach import Course, Library, assemble, take_notes, teach
 from kineograph.evaluation.reading_tracks import Dots, dots, follow
@@ -64,7 +74,7 @@ def test_in_the_mirror_and_backwards_words_change(clips):
     left, pan = VALUES["motion"].index("left"), VALUES["camera"].index("pan left")
     toy = torch.tensor([[[0, 0, left, NO]] * 3] * 6, dtype=torch.int8)
     scene = torch.tensor([[0, 0, pan, VALUES["relation"].index("left of"), 1]] * 6)
-    clips = Clips(clips.video, clips.place, clips.seen, clips.world, clips.camera, toy, scene)
+    clips = replace(clips, toy=toy, scene=scene)
     for turned, relation in ((mirrored(clips), "right of"), (backwards(clips), "left of")):
         assert VALUES["motion"][turned.toy[0, 0, 2]] == "right"
         assert VALUES["camera"][turned.scene[0, 2]] == "pan right"
@@ -74,9 +84,7 @@ def test_in_the_mirror_and_backwards_words_change(clips):
 def test_backwards_a_change_of_colour_begins_with_its_end(clips):
     red, blue, change = 0, 5, VALUES["motion"].index("recolour")
     toy = torch.tensor([[[red, 0, change, blue]] * 3] * 6, dtype=torch.int8)
-    turned = backwards(
-        Clips(clips.video, clips.place, clips.seen, clips.world, clips.camera, toy, clips.scene)
-    )
+    turned = backwards(replace(clips, toy=toy))
     assert turned.toy[0, 0].tolist() == [blue, 0, change, red]
 
 
@@ -100,6 +108,7 @@ def test_eyes_say_what_their_docstrings_promise():
     steps = pairs(torch.rand(2, 9, 3, 64, 64))
     assert steps.shape == (16, 2, 64, 64)
     assert [tuple(part.shape) for part in Drift()(steps)] == [(16, 4), (16, 16)]
+    assert Turner()(torch.zeros(5, 6, 24, 24)).shape == (5, 1 + TURNS)
 
 
 def dot(*rows):

@@ -14,7 +14,7 @@ from torch import Tensor
 from kineograph.evaluation.reading import VALUES
 from kineograph.toybox.camera import View, view
 from kineograph.toybox.drawing import LEVELS
-from kineograph.toybox.motion import HALF, pose
+from kineograph.toybox.motion import HALF, Pose, pose
 from kineograph.toybox.render import render
 from kineograph.toybox.rules import apart, in_view
 from kineograph.toybox.scene import Scene, Toy
@@ -42,7 +42,8 @@ class Clips:
     video: (N, M, S, S, 3) uint8. place: (N, M, K, 3) x, y and radius of each toy in the picture,
     in shares of its side; not a number where there is no toy. seen: (N, M, K) share of the picture
     that it covers. world: (N, M, K, 4) x, height over the floor, z, radius in metres. camera:
-    (N, M, 4) azimuth, turn and pitch in radians, logarithm of the focal length. toy: (N, K, 4)
+    (N, M, 4) azimuth, turn and pitch in radians, logarithm of the focal length. yaw: (N, M, K)
+    radians by which a toy is turned as the camera sees it, 0 for one that rolls. toy: (N, K, 4)
     indices of colour, shape, motion, becomes. scene: (N, 5) indices of floor, backdrop, camera,
     relation of toy 1 to toy 2, and whether the clip may be played backwards.
     """
@@ -52,6 +53,7 @@ class Clips:
     seen: Tensor
     world: Tensor
     camera: Tensor
+    yaw: Tensor
     toy: Tensor
     scene: Tensor
 
@@ -95,10 +97,11 @@ def moments(random_: random.Random) -> Tensor:
 
 
 def describe(scene: Scene, times: Tensor) -> tuple[Tensor, ...]:
-    """place, world, camera, toy and scene of `Clips`, for one scene at some moments."""
+    """place, world, camera, yaw, toy and scene of `Clips`, for one scene at some moments."""
     seen = view(scene.camera, times, scene.seconds)
     place = torch.full((len(times), TOYS, 3), torch.nan)
     world = torch.full((len(times), TOYS, 4), torch.nan)
+    yaw = torch.zeros(len(times), TOYS)
     toys = torch.full((TOYS, 4), NO, dtype=torch.int8)
     for number, toy in enumerate(scene.toys):
         found = pose(toy, times, scene.seconds)
@@ -107,6 +110,7 @@ def describe(scene: Scene, times: Tensor) -> tuple[Tensor, ...]:
         height = found.centre[:, 1] - HALF[toy.shape][1] * found.radius
         across, _, along = found.centre.unbind(-1)
         world[:, number] = torch.stack([across, height, along, found.radius], -1).float()
+        yaw[:, number] = _yaw(toy, found, seen)
         toys[number] = torch.tensor(_toy(toy, told=number != 1 or toy.impact is None))
     relation = scene.relation.kind if scene.relation is not None else None
     values = (
@@ -116,7 +120,7 @@ def describe(scene: Scene, times: Tensor) -> tuple[Tensor, ...]:
         _index("relation", relation),
         int(_reversible(scene)),
     )
-    return place, world, _camera(seen), toys, torch.tensor(values, dtype=torch.int8)
+    return place, world, _camera(seen), yaw, toys, torch.tensor(values, dtype=torch.int8)
 
 
 def _clip(random_: random.Random, seed: int) -> tuple[Tensor, ...]:
@@ -128,12 +132,12 @@ def _clip(random_: random.Random, seed: int) -> tuple[Tensor, ...]:
     times = moments(random_)
     rays = 2 if random_.random() < SMOOTH else 1
     drawn = render([scene], times, (SIZE, SIZE), supersample=rays)
-    place, world, camera, toys, about = describe(scene, times)
+    place, world, camera, yaw, toys, about = describe(scene, times)
     if empty:
         place.fill_(torch.nan)
         toys.fill_(NO)
     share = [(drawn.masks[0] == number + 1).float().mean((-2, -1)) for number in range(TOYS)]
-    return drawn.video[0], place, torch.stack(share, -1), world, camera, toys, about
+    return drawn.video[0], place, torch.stack(share, -1), world, camera, yaw, toys, about
 
 
 def _toy(toy: Toy, *, told: bool) -> tuple[int, int, int, int]:
@@ -156,6 +160,15 @@ def _camera(seen: View) -> Tensor:
     azimuth = torch.atan2(seen.origin[:, 0], seen.origin[:, 2])
     turn = torch.atan2(-forward[:, 0], -forward[:, 2]) - azimuth
     return torch.stack([azimuth, turn, forward[:, 1].asin(), seen.focal.log()], -1).float()
+
+
+def _yaw(toy: Toy, found: Pose, seen: View) -> Tensor:
+    """(M,): a toy's turn around the vertical, less the side from which it is looked at."""
+    if toy.shape == "ball" and toy.motion not in ("still", "spin"):
+        return torch.zeros(len(found.radius))
+    turned = torch.atan2(found.rotation[:, 0, 2], found.rotation[:, 0, 0])
+    away = seen.origin - found.centre
+    return (turned - torch.atan2(away[:, 0], away[:, 2])).float()
 
 
 def _reversible(scene: Scene) -> bool:

@@ -16,7 +16,7 @@ from kineograph.toybox.render import render, times
 from kineograph.toybox.scene import Scene, from_json, to_json
 from kineograph.toybox.world import sample_scene
 
-COUNTS = {1: 250, 2: 500, 3: 500}
+COUNTS = {1: 250, 2: 1000, 3: 1000}
 """How many clips of each level."""
 
 FIRST_SEED = 880_000_000

@@ -1,7 +1,8 @@
-"""The eyes of the reader: three small networks for toys, their looks, and the camera.
+"""The eyes of the reader: four small networks for toys, their looks, their turns, and the camera.
 
 Each looks at little at a time and learns by itself, from what the renderer knows exactly: the
-`Finder` sees single frames, the `Looker` one toy at one moment, the `Drift` two frames that follow.
+`Finder` sees single frames, the `Looker` one toy at one moment, the `Turner` one toy at two moments
+that follow, the `Drift` two frames that follow.
 
 Shapes: R frames (or crops, or pairs) of S x S pixels; G x G cells of S / 4.
 """
@@ -25,6 +26,9 @@ REACH = 1.6
 
 LOOKS = 24
 """Channels of what the `Looker` keeps of a toy at a moment."""
+
+TURNS = 8
+"""Channels of what the `Turner` keeps of a step, beside the turn itself."""
 
 DRIFT = 16
 """Channels of what the `Drift` keeps of two frames, beside the camera's four numbers."""
@@ -95,6 +99,28 @@ class Looker(nn.Module):
         """(R, 3, 24, 24) in [-1, 1] -> logits of colour and of shape, what it keeps (R, LOOKS)."""
         kept = self.keep(self.see(crops).flatten(1))
         return self.colour(kept), self.shape(kept), torch.tanh(self.looks(kept))
+
+
+class Turner(nn.Module):
+    """Sees how one toy turns between two moments, cut out so that it is of one size in both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.see = nn.Sequential(
+            _layer(6, 32, 1), _layer(32, 48, 2), _layer(48, 64, 2), _layer(64, 64, 2)
+        )
+        self.keep = nn.Sequential(nn.Linear(64 * (CROP // 8) ** 2, 96), nn.ReLU())
+        self.turn = nn.Linear(96, 1)
+        self.kept = nn.Linear(96, TURNS)
+
+    def forward(self, both: Tensor) -> Tensor:
+        """Pairs of crops (R, 6, 24, 24) in [-1, 1] -> the turn in radians and what it keeps.
+
+        Returns:
+            (R, 1 + TURNS).
+        """
+        kept = self.keep(self.see(both).flatten(1))
+        return torch.cat([self.turn(kept), torch.tanh(self.kept(kept))], -1)
 
 
 class Drift(nn.Module):

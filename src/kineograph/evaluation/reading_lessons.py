@@ -1,10 +1,11 @@
-"""What the eyes of the reader are asked while they learn: one lesson for each of the three.
+"""What the eyes of the reader are asked while they learn: one lesson for each of the four.
 
 A lesson holds a network, and gives its loss on some clips. A third of the clips is soiled.
 
 Shapes: B clips of M moments of S x S pixels, at most K toys; R frames; G x G cells.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -21,7 +22,17 @@ from torch.nn.functional import (
 from kineograph.evaluation.reader_train import soiled
 from kineograph.evaluation.reading import VALUES
 from kineograph.evaluation.reading_clips import MOMENTS, NO, Clips
-from kineograph.evaluation.reading_eyes import DRIFT, LOOKS, Drift, Finder, Looker, crops, pairs
+from kineograph.evaluation.reading_eyes import (
+    DRIFT,
+    LOOKS,
+    TURNS,
+    Drift,
+    Finder,
+    Looker,
+    Turner,
+    crops,
+    pairs,
+)
 
 Losses = Mapping[str, Tensor]
 """What is added up, by name."""
@@ -98,14 +109,7 @@ class LookAtToys(nn.Module):
         clip, toy = torch.nonzero(clips.toy[..., 0] != NO, as_tuple=True)
         place = clips.place[clip, :, toy]  # (toys, M, 3)
         visible = clips.seen[clip, :, toy] > OPEN * AREA * place[..., 2] ** 2
-        wrong = torch.randn(place.shape, generator=generator)
-        jittered = torch.cat(
-            [
-                place[..., :2] + 0.07 * wrong[..., :2] * place[..., 2:],
-                place[..., 2:] * (0.07 * wrong[..., 2:]).exp(),
-            ],
-            -1,
-        )
+        jittered = shaken(place, generator)
         cut = crops(x[clip].flatten(0, 1), jittered.flatten(0, 1))
         colour, shape, looks = self.learner(cut * 2 - 1)
         told = clips.toy[clip, toy].long()
@@ -125,6 +129,43 @@ class LookAtToys(nn.Module):
             "colour": asked(colour, hues.flatten()),
             "shape": asked(shape, forms.flatten()),
             "motion": asked(motion, told[:, 2]),
+        }
+
+
+class SeeTurns(nn.Module):
+    """The `Turner`, asked for the turn in each step, and for the motion by all of them.
+
+    Toys are cut out not quite where they are. The motion is read by a head that is thrown away; it
+    is told how the camera moves.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.learner = Turner()
+        inside = (MOMENTS - 1) * (1 + TURNS + 4)
+        self.head = nn.Sequential(
+            nn.Linear(inside, 128), nn.SiLU(), nn.Linear(128, len(VALUES["motion"]))
+        )
+
+    def losses(self, clips: Clips, generator: torch.Generator) -> Losses:
+        """Turns of every toy in every step that shows it, and its motion."""
+        x = seen_by(clips.video, generator)
+        clip, toy = torch.nonzero(clips.toy[..., 0] != NO, as_tuple=True)
+        place = clips.place[clip, :, toy]  # (toys, M, 3)
+        visible = clips.seen[clip, :, toy] > OPEN * AREA * place[..., 2] ** 2
+        jittered = shaken(place, generator)
+        cut = crops(x[clip].flatten(0, 1), jittered.flatten(0, 1))
+        cut = cut.reshape(len(clip), MOMENTS, *cut.shape[1:]) * 2 - 1
+        seen = self.learner(torch.cat([cut[:, :-1], cut[:, 1:]], 2).flatten(0, 1))
+        turn = clips.yaw[clip, :, toy].diff(dim=1)
+        turn = torch.remainder(turn + math.pi, 2 * math.pi) - math.pi
+        both = visible[:, 1:] & visible[:, :-1]
+        apart = smooth_l1_loss(seen[:, 0], turn.flatten(), reduction="none", beta=0.1)
+        camera = clips.camera.diff(dim=1)[clip] / UNIT
+        seen = torch.cat([seen.reshape(*both.shape, -1) * both[..., None], camera], -1)
+        return {
+            "turn": 4 * (apart * both.flatten()).sum() / both.sum().clamp(min=1),
+            "motion": asked(self.head(seen.flatten(1)), clips.toy[clip, toy, 2].long()),
         }
 
 
@@ -154,6 +195,13 @@ def asked(logits: Tensor, true: Tensor, smoothing: float = 0.0) -> Tensor:
     """Mean cross entropy of rows (R, values) whose value (R,) is known; 0 when none is."""
     total = cross_entropy(logits, true, ignore_index=NO, reduction="sum", label_smoothing=smoothing)
     return total / (true != NO).sum().clamp(min=1)
+
+
+def shaken(place: Tensor, generator: torch.Generator) -> Tensor:
+    """Places (..., 3) as far from the true ones as a reader would take them to be."""
+    wrong = torch.randn(place.shape, generator=generator)
+    middle = place[..., :2] + 0.07 * wrong[..., :2] * place[..., 2:]
+    return torch.cat([middle, place[..., 2:] * (0.07 * wrong[..., 2:]).exp()], -1)
 
 
 def seen_by(video: Tensor, generator: torch.Generator) -> Tensor:
@@ -218,9 +266,10 @@ def _toys(heat: Tensor, said: Tensor, place: Tensor, share: Tensor) -> tuple[Ten
     return focal, (apart * weight).sum() / weight.sum().clamp(min=1)
 
 
-LESSONS: Mapping[str, type[FindToys] | type[LookAtToys] | type[FollowCamera]] = {
+LESSONS: Mapping[str, type[FindToys] | type[LookAtToys] | type[SeeTurns] | type[FollowCamera]] = {
     "finder": FindToys,
     "looker": LookAtToys,
+    "turner": SeeTurns,
     "drift": FollowCamera,
 }
 """Each network of the eyes, and what teaches it."""

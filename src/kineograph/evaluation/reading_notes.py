@@ -3,7 +3,7 @@
 Shapes: N clips of M moments, K toys.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -33,27 +33,33 @@ class Notes:
     motion: (N, K), camera: (N,), relation: (N, K, K).
     """
 
-    drift: Tensor
-    floor: Tensor
-    toys: Tensor
-    there: Tensor
+    seen: Seen
     motion: Tensor
     camera: Tensor
     relation: Tensor
 
-    def seen(self) -> Seen:
-        """What the mind is given."""
-        return Seen(self.drift, self.floor, self.toys, self.there)
-
     def at(self, index: Tensor) -> "Notes":
         """Some of the notes."""
-        return Notes(*(column[index] for column in vars(self).values()))
+        seen = Seen(*(column[index] for column in vars(self.seen).values()))
+        return Notes(seen, self.motion[index], self.camera[index], self.relation[index])
+
+    def plain(self) -> dict[str, Tensor]:
+        """All columns, for a file."""
+        true = {"motion": self.motion, "camera": self.camera, "relation": self.relation}
+        return {**vars(self.seen), **true}
+
+
+def joined(parts: Sequence[Mapping[str, Tensor]]) -> Notes:
+    """The notes of several files."""
+    columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    true = [columns.pop(name) for name in ("motion", "camera", "relation")]
+    return Notes(Seen(**columns), *true)
 
 
 def note(watcher: Watcher, clips: Clips, generator: torch.Generator) -> Notes:
     """Watch clips, a third of them soiled, and note what is true of each track."""
-    watched = watcher.watch(seen_by(clips.video, generator) * 2 - 1)
-    seen = collect(watched)
+    frames = seen_by(clips.video, generator) * 2 - 1
+    watched = watcher.watch(frames)
     motion = torch.full((len(clips), TOYS), NO)
     relation = torch.full((len(clips), TOYS, TOYS), NO)
     for row, one in enumerate(watched):
@@ -66,8 +72,7 @@ def note(watcher: Watcher, clips: Clips, generator: torch.Generator) -> Notes:
             first, second = owner.index(0), owner.index(1)
             relation[row, first, second] = told
             relation[row, second, first] = _inverse(told)
-    columns = (seen.drift, seen.floor, seen.toys, seen.there)
-    return Notes(*columns, motion, clips.scene[:, 2].long(), relation)
+    return Notes(collect(frames, watched), motion, clips.scene[:, 2].long(), relation)
 
 
 def matched(tracks: Sequence[Track], place: Tensor) -> list[int]:
@@ -92,8 +97,7 @@ def matched(tracks: Sequence[Track], place: Tensor) -> list[int]:
 
 def load(folder: Path) -> Notes:
     """All notes of a folder."""
-    parts = [torch.load(path) for path in sorted(folder.glob("notes-*.pt"))]
-    return Notes(*(torch.cat([part[name] for part in parts]) for name in parts[0]))
+    return joined([torch.load(path) for path in sorted(folder.glob("notes-*.pt"))])
 
 
 def teach_mind(
@@ -125,7 +129,7 @@ def teach_mind(
 def shares(mind: Mind, notes: Notes) -> dict[str, float]:
     """Share of right answers."""
     was = mind.training
-    thought = mind.eval()(notes.seen())
+    thought = mind.eval()(notes.seen)
     mind.train(was)
     found = {}
     for name, logits in vars(thought).items():
@@ -136,7 +140,7 @@ def shares(mind: Mind, notes: Notes) -> dict[str, float]:
 
 
 def _loss(mind: Mind, notes: Notes) -> Tensor:
-    thought = mind(notes.seen())
+    thought = mind(notes.seen)
     pairs = (
         (thought.motion, notes.motion),
         (thought.camera, notes.camera),

@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 from kineograph.evaluation.reading_clips import Clips, files, fresh, load
 from kineograph.evaluation.reading_lessons import LESSONS
 from kineograph.evaluation.reading_moments import keep
-from kineograph.evaluation.reading_notes import Notes, note
+from kineograph.evaluation.reading_notes import joined, note
 from kineograph.evaluation.reading_variants import varied
 from kineograph.evaluation.reading_watcher import Watcher
 
@@ -37,7 +37,7 @@ class Course:
         return min(1.0, (step + 1) / 100, (self.steps - step) / rest)
 
 
-CLIPS = 28
+CLIPS = 96
 """Files of clips that are rendered, of `FILE` clips each."""
 
 FILE = 256
@@ -49,7 +49,8 @@ MIND_STEPS = 4000
 COURSES: Mapping[str, Course] = {
     "finder": Course(steps=800),
     "looker": Course(steps=900),
-    "drift": Course(steps=1300),
+    "turner": Course(steps=3000),
+    "drift": Course(steps=2400),
 }
 """How each of the eyes is taught."""
 
@@ -120,8 +121,8 @@ def take_notes(folder: Path, numbers: Iterable[int], say: Callable[[str], None])
         generator = torch.Generator().manual_seed(number)
         clips = varied(load(paths[number % len(paths)]), generator)
         parts = torch.split(torch.arange(len(clips)), 32)
-        rows = [vars(note(watcher, clips.at(part), generator)).values() for part in parts]
-        keep(path, vars(Notes(*(torch.cat(column) for column in zip(*rows, strict=True)))))
+        rows = [note(watcher, clips.at(part), generator).plain() for part in parts]
+        keep(path, joined(rows).plain())
         say(f"notes {number}")
 
 

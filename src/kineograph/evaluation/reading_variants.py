@@ -57,6 +57,7 @@ def mirrored(clips: Clips) -> Clips:
         place=place,
         world=world,
         camera=camera,
+        yaw=-clips.yaw,
         toy=_renamed(clips.toy, ("colour", "shape", "motion", "becomes"), MIRROR),
         scene=_renamed(clips.scene, ("floor", "backdrop", "camera", "relation"), MIRROR),
     )
@@ -78,6 +79,7 @@ def backwards(clips: Clips) -> Clips:
         seen=clips.seen.flip(1),
         world=clips.world.flip(1),
         camera=clips.camera.flip(1),
+        yaw=clips.yaw.flip(1),
         toy=toy,
         scene=torch.cat([scene[:, :3], relation], 1),
     )

@@ -19,9 +19,18 @@ from kineograph.evaluation.reading import (
     Sight,
     ToySeen,
 )
+from kineograph.evaluation.reading_camera import explain
 from kineograph.evaluation.reading_clips import MOMENTS, SIZE, TOYS
-from kineograph.evaluation.reading_eyes import Drift, Finder, Looker, crops, pairs
-from kineograph.evaluation.reading_mind import TOY, Mind, Seen
+from kineograph.evaluation.reading_eyes import (
+    TURNS,
+    Drift,
+    Finder,
+    Looker,
+    Turner,
+    crops,
+    pairs,
+)
+from kineograph.evaluation.reading_mind import Mind, Seen
 from kineograph.evaluation.reading_moments import moments
 from kineograph.evaluation.reading_tracks import Track, dots, follow
 
@@ -34,7 +43,8 @@ class Watched:
     """What the eyes saw of one clip, toys in any order.
 
     known: logit. floor: (5,), backdrop: (3,) logits. drift: (M - 1, STEP). tracks: K of them.
-    colour: (K, M, 10), shape: (K, M, 5) logits, zero where a toy is hidden. toys: (K, M, TOY).
+    colour: (K, M, 10), shape: (K, M, 5) logits, looks: (K, M, LOOKS), zero where a toy is hidden.
+    turn: (K, M - 1, 1 + TURNS).
     """
 
     known: Tensor
@@ -44,7 +54,8 @@ class Watched:
     tracks: tuple[Track, ...]
     colour: Tensor
     shape: Tensor
-    toys: Tensor
+    looks: Tensor
+    turn: Tensor
 
 
 class Watcher(nn.Module):
@@ -54,7 +65,8 @@ class Watcher(nn.Module):
         super().__init__()
         self.level = 3
         self.accuracy: Mapping[str, float] = {}
-        self.finder, self.looker, self.drift, self.mind = Finder(), Looker(), Drift(), Mind()
+        self.finder, self.looker, self.turner = Finder(), Looker(), Turner()
+        self.drift, self.mind = Drift(), Mind()
 
     @torch.no_grad()
     def look(self, video: Tensor) -> tuple[Sight, ...]:
@@ -67,8 +79,9 @@ class Watcher(nn.Module):
         Returns:
             One sight for each of the B clips.
         """
-        watched = self.watch(moments(video, MOMENTS, SIZE))
-        thought = self.mind(collect(watched))
+        frames = moments(video, MOMENTS, SIZE)
+        watched = self.watch(frames)
+        thought = self.mind(collect(frames, watched))
         moving = video.shape[1] > 1
         return tuple(
             _sight(
@@ -112,22 +125,42 @@ class Watcher(nn.Module):
                     tracks=tracks,
                     colour=colour,
                     shape=shape,
-                    toys=_features(tracks, colour, memory),
+                    looks=memory,
+                    turn=self._turns(frames[clip], tracks),
                 )
             )
         return tuple(rows)
 
+    def _turns(self, frames: Tensor, tracks: Sequence[Track]) -> Tensor:
+        """How each toy turns between the moments of one clip."""
+        if not tracks:
+            return torch.zeros(0, MOMENTS - 1, 1 + TURNS)
+        place = torch.stack([track.place for track in tracks])
+        every = frames.repeat(len(tracks), 1, 1, 1)
+        cut = crops(every, place.flatten(0, 1))
+        cut = cut.reshape(len(tracks), MOMENTS, *cut.shape[1:])
+        both = torch.cat([cut[:, :-1], cut[:, 1:]], 2).flatten(0, 1)
+        seen: Tensor = self.turner(both.contiguous(memory_format=torch.channels_last))
+        return seen.reshape(len(tracks), MOMENTS - 1, -1)
 
-def collect(watched: Sequence[Watched]) -> Seen:
-    """What the mind is given of some clips."""
-    toys = torch.zeros(len(watched), TOYS, MOMENTS, TOY)
-    there = torch.zeros(len(watched), TOYS, dtype=torch.bool)
-    for row, one in enumerate(watched):
-        toys[row, : len(one.tracks)] = one.toys
-        there[row, : len(one.tracks)] = True
-    drift = torch.stack([one.drift for one in watched])
-    floor = torch.stack([one.floor for one in watched]).softmax(-1)
-    return Seen(drift, floor, toys, there)
+
+def collect(frames: Tensor, watched: Sequence[Watched]) -> Seen:
+    """What the mind is given of some clips (B, M, 3, S, S)."""
+    explained = explain(frames, [one.tracks for one in watched])
+    cost = torch.cat([explained.cost, explained.best[:, None]], -1)
+    return Seen(
+        drift=torch.stack([one.drift for one in watched]),
+        floor=torch.stack([one.floor for one in watched]).softmax(-1),
+        cost=cost,
+        choice=explained.choice,
+        place=_padded([_places(one.tracks) for one in watched]),
+        open=_padded([_open(one.tracks) for one in watched]),
+        shape=_padded([_shares(one.shape, _open(one.tracks)).mean(1) for one in watched]),
+        colour=_padded([_shares(one.colour, _open(one.tracks)) for one in watched]),
+        looks=_padded([one.looks for one in watched]),
+        turn=_padded([one.turn for one in watched]),
+        there=_padded([torch.ones(len(one.tracks)) for one in watched]) > 0,
+    )
 
 
 def load(folder: Path, level: int = 3) -> Watcher:
@@ -158,14 +191,28 @@ def _along(tracks: Sequence[Track], of_dots: Sequence[Tensor]) -> Tensor:
     return rows
 
 
-def _features(tracks: Sequence[Track], colour: Tensor, memory: Tensor) -> Tensor:
-    """(K, M, TOY): path, what the looker keeps, shares of colours."""
-    if not tracks:
-        return torch.zeros(0, MOMENTS, TOY)
-    place = torch.stack([track.place for track in tracks])
-    seen = torch.tensor([[number >= 0 for number in track.dot] for track in tracks]).float()
-    path = [place[..., :2], place[..., 2:].clamp(min=0.01).log(), seen[..., None]]
-    return torch.cat([*path, memory, colour.softmax(-1) * seen[..., None]], -1)
+def _padded(rows: Sequence[Tensor]) -> Tensor:
+    """What is known of the toys of each clip, (B, K, ...); zero for toys that are not there."""
+    whole = torch.zeros(len(rows), TOYS, *rows[0].shape[1:])
+    for number, row in enumerate(rows):
+        whole[number, : len(row)] = row
+    return whole
+
+
+def _places(tracks: Sequence[Track]) -> Tensor:
+    """(K, M, 3)."""
+    return torch.stack([one.place for one in tracks]) if tracks else torch.zeros(0, MOMENTS, 3)
+
+
+def _open(tracks: Sequence[Track]) -> Tensor:
+    """(K, M): 1 where a toy is seen."""
+    rows = [[float(number >= 0) for number in track.dot] for track in tracks]
+    return torch.tensor(rows) if rows else torch.zeros(0, MOMENTS)
+
+
+def _shares(logits: Tensor, seen: Tensor) -> Tensor:
+    """(K, M, n) logits as shares, zero where the toy is hidden."""
+    return logits.softmax(-1) * seen[..., None]
 
 
 def _said(name: str, shares: Tensor) -> Said:
