@@ -186,6 +186,23 @@ def test_half_precision_without_units_is_multiplied_in_single(monkeypatch, strid
         assert torch.equal(found, exact.bfloat16())
 
 
+@pytest.mark.usefixtures("_way")
+@pytest.mark.parametrize("outside", [3, 300], ids=["more points", "more weights"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_autocast_multiplies_in_what_it_says(stride, outside):
+    layer, x = nn.Conv3d(4, outside, 3, stride=stride), clip()
+    window = Window((3, 3, 3), (stride,) * 3, (2, 1, 1), (0, 1, 1))
+    runs = [lambda: convolve(x, layer, Plain(), window)]
+    if stride == 1:
+        runs.append(lambda: convolve_doubled(x, layer, Doubling(time=True), (True, True)))
+    for run in runs:
+        exact = run()
+        with torch.autocast("cpu", torch.bfloat16):
+            found = run()
+        assert found.dtype == torch.float32 and not torch.equal(found, exact)
+        assert torch.allclose(found, exact, rtol=0.02, atol=0.02)
+
+
 def test_a_point_wide_kernel_in_half_precision_is_single_too(monkeypatch):
     monkeypatch.setattr(linear, "bfloat16_units", lambda: False)
     layer, x = nn.Conv3d(4, 3, 1).bfloat16(), clip().bfloat16()

@@ -173,8 +173,13 @@ def _on_cpu(x: Tensor) -> bool:
 
 
 def _computed(x: Tensor) -> torch.dtype:
-    """What a clip is multiplied in."""
-    return torch.float32 if wider(x) else x.dtype
+    """What a clip is multiplied in: float32 becomes what autocast says."""
+    if wider(x):
+        return torch.float32
+    kind = "cpu" if _on_cpu(x) else x.device.type
+    if x.dtype == torch.float32 and torch.is_autocast_enabled(kind):
+        return torch.get_autocast_dtype(kind)
+    return x.dtype
 
 
 def _cut(x: Tensor, layer: Kernel) -> Cut:
