@@ -12,8 +12,8 @@ a busy machine hinders both alike; times are CPU seconds. On a GPU they run one 
 Times are the least of all rounds. Memory is the peak of the process above what it held before the
 first call: resident on a CPU, allocated on a GPU.
 
-Everything in single precision takes about 20 minutes on two CPU cores and up to 11 GB (Allegro);
-bfloat16 is part of it where the CPU has units for it, elsewhere only with --dtypes.
+Everything takes about 27 minutes on two CPU cores and up to 11 GB (Allegro), 8 of them for
+bfloat16, which is part of it where the CPU has units for it, elsewhere only with --dtypes.
 """
 
 import argparse
