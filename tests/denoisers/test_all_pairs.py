@@ -322,9 +322,14 @@ def train(row: Row) -> tuple[Laboratory, set[str]]:
     if row["norm"] == "qk_none":  # softmax does not see what is added to all of its scores
         idle |= {name for name, _ in denoiser.named_parameters() if name.endswith("key.bias")}
     tokens = grid.size if keep is None else keep.shape[1]
+    alone = []  # blocks in which each token sees itself only
     if row["reach"] == "skiparse" and tokens <= denoiser.config.reach.stride:
-        alone = ("blocks.0.attention.query", "blocks.0.attention.key")  # each sees itself only
-        idle |= {name for name, _ in denoiser.named_parameters() if name.startswith(alone)}
+        alone.append(0)
+    if row["reach"] == "2+1D":
+        lying = grid if keep is None else denoiser.config.reach.kept(keep, grid)
+        alone += [1] * (lying.frames == 1)
+    layers = tuple(f"blocks.{index}.attention.{part}" for index in alone for part in ("query", "key"))
+    idle |= {name for name, _ in denoiser.named_parameters() if name.startswith(layers)}
     return denoiser, idle
 
 

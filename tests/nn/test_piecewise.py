@@ -159,6 +159,16 @@ def test_an_entrance_is_the_same_in_pieces(name):
 
 
 @pytest.mark.parametrize("name", list(entrances_of(4)))
+def test_an_entrance_leaves_what_it_reads(name):
+    entrance, x = entrances_of(4)[name], clip()
+    before = x.clone()
+    for dtype in (torch.float32, torch.bfloat16):
+        points = x[0].movedim(0, -1)
+        entrance.measured(points, 0)(points, torch.empty_like(points, dtype=dtype))
+        assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("name", list(entrances_of(4)))
 def test_half_precision_is_normalised_in_full(name):
     entrance, x = entrances_of(4)[name], clip().bfloat16()
     expected = entrance(x.float())

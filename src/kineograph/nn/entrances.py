@@ -160,7 +160,7 @@ def _writer(work: Work) -> Write:
                 target.copy_(source)
                 work(target)
             else:
-                values = source.to(full(source))
+                values = source.to(full(source), copy=True)
                 work(values)
                 target.copy_(values)
 
