@@ -36,10 +36,16 @@ demo: $(VENV)/.installed ## make demo PROMPT="a blue cube bounces": a video from
 	@echo "The video is $(CURDIR)/$(OUT)"
 
 train-toybox: $(VENV)/.installed ## train the small model again, from nothing; stop and go on as you like
-	$(BIN)/kineograph train-autoencoder --model toybox --out runs/autoencoder
-	$(BIN)/kineograph cache --model toybox --autoencoder runs/autoencoder/weights --out runs/latents
-	$(BIN)/kineograph train --model toybox --autoencoder runs/autoencoder/weights --data runs/latents \
-	    --out runs/denoiser
+	$(BIN)/kineograph train-autoencoder --model toybox-64 --out runs/64/autoencoder
+	$(BIN)/kineograph cache --model toybox-64 --autoencoder runs/64/autoencoder/weights --out runs/64/latents
+	$(BIN)/kineograph train --model toybox-64 --autoencoder runs/64/autoencoder/weights \
+	    --data runs/64/latents --out runs/64/denoiser
+	$(BIN)/kineograph train-autoencoder --model toybox --start runs/64/denoiser/weights \
+	    --out runs/autoencoder
+	$(BIN)/kineograph cache --model toybox --autoencoder runs/autoencoder/weights --out runs/latents \
+	    --clips 7000
+	$(BIN)/kineograph train --model toybox --start runs/64/denoiser/weights \
+	    --autoencoder runs/autoencoder/weights --data runs/latents --out runs/denoiser
 	$(BIN)/kineograph evaluate runs/denoiser/weights
 
 clean: ## remove the environment and all caches

@@ -41,7 +41,7 @@ PUBLIC: Mapping[str, Plan] = {
 }
 """Every kind at its published width."""
 CLIPS = {"laboratory": "17x256", "public": "9x128"}
-CUTS = {"laboratory": (WHOLE, Pieces(16, 128)), "public": (WHOLE,)}
+CUTS = {"laboratory": (WHOLE, Pieces(16, 128)), "public": (WHOLE, Pieces(16, 64))}
 GOAL = 15
 """Per cent."""
 
@@ -135,7 +135,8 @@ def toybox() -> None:
         line = [sys.executable, "-c", command, "generate", "a red ball rolls left"]
         subprocess.run([*line, "--out", f"{folder}/ball.mp4"], capture_output=True, check=True)
     most = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(f"| generate | toybox | 17x64x64 | | whole process | {compared(found.process, most)}")
+    size = f"{sampling.frames}x{sampling.height}x{sampling.width}"
+    print(f"| generate | toybox | {size} | | whole process | {compared(found.process, most)}")
 
 
 def main() -> None:

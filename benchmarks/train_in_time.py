@@ -1,8 +1,10 @@
-"""Train a toybox recipe from nothing, as far as a given time goes: a GPU's ten minutes, say.
+"""Train a toybox recipe as far as a given time goes: a GPU's ten minutes, say.
 
     python benchmarks/train_in_time.py runs/large --model toybox-large --minutes 9 \
         --device cuda --workers 14 --levels 1 2 3
-    python benchmarks/train_in_time.py runs/short --minutes 10 --processes 2
+    python benchmarks/train_in_time.py runs/small --model toybox-64 --minutes 60 --processes 2
+    python benchmarks/train_in_time.py runs/short --minutes 60 --processes 2 \
+        --start runs/small/denoiser/weights
 
 A few steps of each stage are timed first; then all stages are made shorter or longer, each the
 same share of the whole as in the recipe. Caches take what is finished in their time. The
@@ -36,6 +38,7 @@ class Plan:
     processes: int
     workers: int
     levels: tuple[int, ...]
+    start: str
     set: tuple[str, ...]
 
     def command(self, verb: str, out: str, *words: str) -> list[str]:
@@ -130,14 +133,14 @@ def everything(plan: Plan) -> dict[str, int]:
     start, whole = time.monotonic(), 60 * plan.minutes
     first = {stage.name: stage.schedule.steps for stage in recipe.autoencoder_stages}
     second = {stage.name: stage.schedule.steps for stage in recipe.stages}
-    found = {}
+    found, begin = {}, ["--start", plan.start] if plan.start else []
     ends = [start + SHARES["autoencoder"] * whole]
     ends.append(ends[0] + SHARES["cache"] * whole)
-    call = plan.command("train-autoencoder", "", "--workers", str(plan.workers))
+    call = plan.command("train-autoencoder", "", "--workers", str(plan.workers), *begin)
     found["autoencoder"] = train(plan, first, call, "autoencoder", ends[0])
     data = [word for folder in cache(plan, ends[1]) for word in ("--data", str(folder))]
     weights = str(plan.out / "autoencoder" / "weights")
-    call = plan.command("train", "", "--autoencoder", weights, *data)
+    call = plan.command("train", "", "--autoencoder", weights, *data, *begin)
     found["denoiser"] = train(plan, second, call, "denoiser", start + whole)
     print(f"{(time.monotonic() - start) / 60:.1f} minutes: {found}")
     return found
@@ -153,6 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--workers", type=int, default=0, help="processes that draw clips ahead")
     parser.add_argument("--levels", type=int, nargs="+", default=[1])
+    parser.add_argument("--start", default="", help="weights to begin from; default: from nothing")
     parser.add_argument("--set", action="append", default=[], help="recipe overrides")
     options = vars(parser.parse_args(arguments))
     everything(

@@ -41,7 +41,7 @@ def test_a_training_is_timed_first_and_fills_what_is_left(
 
     monkeypatch.setattr(bench, "run", run)
     monkeypatch.setattr(bench.time, "monotonic", lambda: 40.0)
-    plan = bench.Plan(tmp_path, "toybox", 1.0, "cpu", 1, 0, (1,), ("cache.size=16",))
+    plan = bench.Plan(tmp_path, "toybox", 1.0, "cpu", 1, 0, (1,), "", ("cache.size=16",))
     call = plan.command("train", "", "--data", "latents")
     assert bench.train(plan, STAGES, call, "denoiser", until=60.0) == 40
     outs = [call[call.index("--out") + 1] for call in calls]

@@ -67,7 +67,7 @@ def test_stats_show_the_funnel_before_any_training(
 ) -> None:
     assert call("data", "stats", place, "--set", "cache.frames=17") == 0
     text = capsys.readouterr().out
-    assert "17 x 64 x 64" in text and f"left out: {place}/b.mp4: too short" in text
+    assert "17 x 128 x 128" in text and f"left out: {place}/b.mp4: too short" in text
     assert call("data", "stats", place / "a.mp4", "--buckets", "open-sora-1-stage-4") == 1
     assert "did you mean 'open-sora-1-stage-" in capsys.readouterr().err
 

@@ -15,9 +15,9 @@ def told(capsys, **options) -> str:
 
 def test_a_video_in_words_and_as_data(capsys):
     words = told(capsys, machine="h200")
-    assert "17 frames of 64x64" in words and "80 tokens" in words and "GB" in words
+    assert "17 frames of 128x128" in words and "320 tokens" in words and "GB" in words
     data = json.loads(told(capsys, machine="h200", guidance=1.0, steps=3, format="json"))
-    assert data["stages"][1]["passes"] == 3 and data["tokens"] == 80
+    assert data["stages"][1]["passes"] == 3 and data["tokens"] == 320
 
 
 def test_training_as_data(capsys):

@@ -328,7 +328,9 @@ def train(row: Row) -> tuple[Laboratory, set[str]]:
     if row["reach"] == "2+1D":
         lying = grid if keep is None else denoiser.config.reach.kept(keep, grid)
         alone += [1] * (lying.frames == 1)
-    layers = tuple(f"blocks.{index}.attention.{part}" for index in alone for part in ("query", "key"))
+    layers = tuple(
+        f"blocks.{index}.attention.{part}" for index in alone for part in ("query", "key")
+    )
     idle |= {name for name, _ in denoiser.named_parameters() if name.startswith(layers)}
     return denoiser, idle
 

@@ -79,8 +79,9 @@ def test_a_recipe_is_found_under_the_name_it_bears(name: str) -> None:
     assert recipes.weights(name).parts[-2:] == ("weights", name)
 
 
-def test_the_parts_of_the_toybox_go_together() -> None:
-    recipe = recipes.get("toybox")
+@pytest.mark.parametrize("name", ("toybox", "toybox-64", "toybox-large"))
+def test_the_parts_of_the_toybox_go_together(name: str) -> None:
+    recipe = recipes.get(name)
     with torch.device("meta"):
         autoencoder = recipe.autoencoder.build()
     sampled = recipe.sampling
@@ -98,6 +99,15 @@ def test_the_parts_of_the_toybox_go_together() -> None:
     for clips in (recipe.cache, *(stage.clips for stage in recipe.autoencoder_stages)):
         assert clips.level in LEVELS
         assert autoencoder.latent_shape(clips.frames, clips.size, clips.size)
+
+
+def test_the_toybox_is_built_like_the_smaller_one_that_it_begins_from() -> None:
+    large, small = recipes.get("toybox"), recipes.get("toybox-64")
+    assert (large.autoencoder, large.text) == (small.autoencoder, small.text)
+    assert replace(large.denoiser, max_positions=small.denoiser.max_positions) == small.denoiser
+    (_, *sides), (_, *small_sides) = large.denoiser.max_positions, small.denoiser.max_positions
+    assert sides == [large.sampling.height, large.sampling.width]
+    assert small_sides == [small.sampling.height, small.sampling.width]
 
 
 def test_the_toybox_reads_every_caption_of_its_world_whole() -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "toybox",
+    "toybox-64",
     "toybox-large",
     "own-videos",
     "open-sora-1.2",
@@ -49,10 +50,12 @@ def get(name: str) -> "Recipe":
     from kineograph.recipes.open_sora_plan_1_3 import OPEN_SORA_PLAN_1_3
     from kineograph.recipes.own_videos import OWN_VIDEOS
     from kineograph.recipes.toybox import TOYBOX
+    from kineograph.recipes.toybox_64 import TOYBOX_64
     from kineograph.recipes.toybox_large import TOYBOX_LARGE
 
     every = (
         TOYBOX,
+        TOYBOX_64,
         TOYBOX_LARGE,
         OWN_VIDEOS,
         OPEN_SORA_1_2,

@@ -25,7 +25,7 @@ from kineograph.autoencoders.time_kl import TimeKLConfig
 from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
 from kineograph.denoisers.ltx import Local, LTXConfig
 from kineograph.recipes.stages import AutoencoderStage, Clips, Schedule
-from kineograph.recipes.toybox import TOYBOX
+from kineograph.recipes.toybox_64 import TOYBOX_64
 from kineograph.text.words import WordsConfig
 from kineograph.toybox.captions import vocabulary
 
@@ -64,10 +64,10 @@ STAGE = AutoencoderStage(  # more clips that are shorter teach more in the same 
     name="pixels", clips=ODD, lengths=(5,), noise=0.1, schedule=SCHEDULE, terms=NOISY
 )
 PLAIN = replace(
-    TOYBOX,
+    TOYBOX_64,
     name="lab",
     text=WordsConfig(vocabulary=vocabulary(), length=24, width=128),
-    sampling=replace(TOYBOX.sampling, frames=9, height=32, width=32, multiple=8),
+    sampling=replace(TOYBOX_64.sampling, frames=9, height=32, width=32, multiple=8),
     autoencoder_stages=(STAGE,),
     cache=ODD,
 )

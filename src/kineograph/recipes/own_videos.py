@@ -13,7 +13,6 @@ from kineograph.autoencoders.losses_terms import (
     SquaredConfig,
 )
 from kineograph.conditioning.dropout import FirstFrame
-from kineograph.config import override
 from kineograph.diffusion.guidance import ClassifierFree
 from kineograph.recipes.stages import AutoencoderStage, Clips, Footage, Schedule, Stage
 from kineograph.recipes.toybox import TOYBOX
@@ -57,11 +56,10 @@ STAGES = (
 )
 
 OWN_VIDEOS = replace(
-    override(TOYBOX, "denoiser.max_positions=[2.0, 128.0, 128.0]"),
+    TOYBOX,
     name="own-videos",
     summary="the toybox's model, fine-tuned on a few clips of one's own",
     guidance=ClassifierFree(scale=1.0),
-    sampling=replace(TOYBOX.sampling, frames=17, height=128, width=128, fps=8.0, enlarge=2),
     autoencoder_stages=AUTOENCODER_STAGES,
     cache=Clips(frames=17, size=128, fps=8.0),
     stages=STAGES,

@@ -1,108 +1,40 @@
-"""The small model that Kineograph trains itself: one toy on a table.
+"""The small model that Kineograph trains itself: one toy on a table, at 128 x 128 pixels.
 
-WF-VAE (Open-Sora Plan, 2.1) and the LTX-Video transformer (LTX-Video, 2.2) at small width,
-rectified flow, words for text. World level 1: one object, five shapes, eight colours, six
-motions, three floors. Trained on two CPU cores.
+It goes on from `toybox-64`, with equal parts: positions count as shares of the picture, so that
+what was learned about a small picture holds in a large one (progressive resolution, as Open-Sora
+1.2 does, 2412.20404, 4.2). Both trainings begin with `--start` and the smaller model's weights.
 """
 
-from kineograph.autoencoders.losses_terms import (
-    AbsoluteConfig,
-    AbsoluteEdgesConfig,
-    Fade,
-    MeanDivergenceConfig,
-    MeanWaveletConfig,
-    SquaredConfig,
-    SquaredEdgesConfig,
-)
-from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
-from kineograph.conditioning.filling import Filled
+from dataclasses import replace
+
 from kineograph.conditioning.frame_masks import EVERY_TASK, FrameMasks
-from kineograph.conditioning.injections import HeldFrames
-from kineograph.denoisers.ltx import Local, LTXConfig
-from kineograph.diffusion.guidance import ClassifierFree
+from kineograph.config import override
 from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.times import Even, LogitNormal, TokenShift
-from kineograph.optimisers.kinds import Muon
-from kineograph.recipes.recipe import Recipe, Sampling
-from kineograph.recipes.stages import (
-    AutoencoderStage,
-    Clips,
-    Emphasis,
-    Schedule,
-    Stage,
-    Windows,
-)
-from kineograph.text.words import WordsConfig
-from kineograph.toybox.captions import vocabulary
+from kineograph.recipes.stages import AutoencoderStage, Clips, Schedule, Stage, Windows
+from kineograph.recipes.toybox_64 import MUON, SHARP, TOYBOX_64, TOYS
 
-SMALL = Clips(level=1, frames=17, size=64, fps=8.0)
-LONG = Clips(level=1, frames=33, size=64, fps=8.0)  # so that windows need not begin a clip
+SIZE = 128
+IMAGE, VIDEO = 256, 1280  # latent cells of a picture, and of 17 frames
 
-AUTOENCODER = WaveletFlowConfig(
-    latent_channels=24,
-    base=24,
-    encoder_blocks=1,
-    decoder_blocks=1,
-    connect_blocks=1,
-    encoder_energy=24,
-    decoder_energy=24,
-)
-
-LATE = Fade(start=0.45, end=0.7)
-
-SOFT = (  # absolute errors fade in
-    SquaredConfig(weight=10.0),
-    SquaredEdgesConfig(weight=4.0),
-    AbsoluteConfig(fade=LATE),
-    AbsoluteEdgesConfig(fade=LATE),
-    MeanDivergenceConfig(weight=3e-4),
-    MeanWaveletConfig(weight=0.1),
-)
-
-SHARP = (  # absolute errors from the beginning
-    SquaredConfig(weight=10.0),
-    SquaredEdgesConfig(weight=4.0),
-    AbsoluteConfig(),
-    AbsoluteEdgesConfig(),
-    MeanDivergenceConfig(weight=3e-4),
-    MeanWaveletConfig(weight=0.1),
-)
-
-TOYS = Emphasis(mask=6.0, motion=6.0)
+SHORT = Clips(level=1, frames=9, size=SIZE, fps=8.0)
+WHOLE = Clips(level=1, frames=17, size=SIZE, fps=8.0)
 
 AUTOENCODER_STAGES = (
     AutoencoderStage(
         name="short clips",
-        clips=Clips(level=1, frames=9, size=64, fps=8.0),
+        clips=SHORT,
         schedule=Schedule(
-            steps=2200, batch=6, rate=1.5e-3, warmup=100, decay=0.6, shape="cosine", average=0.996
-        ),
-        terms=SOFT,
-        emphasis=TOYS,
-    ),
-    AutoencoderStage(
-        name="whole clips",
-        clips=SMALL,
-        schedule=Schedule(
-            steps=300, batch=6, rate=4e-4, warmup=20, decay=1.0, shape="linear", average=0.99
-        ),
-        terms=SHARP,
-        emphasis=TOYS,
-    ),
-    AutoencoderStage(
-        name="short clips again",
-        clips=Clips(level=1, frames=9, size=64, fps=8.0),
-        schedule=Schedule(
-            steps=1000, batch=6, rate=1.2e-3, warmup=40, decay=1.0, shape="cosine", average=0.99
+            steps=850, batch=2, rate=1.2e-3, warmup=40, decay=0.8, shape="cosine", average=0.99
         ),
         terms=SHARP,
         emphasis=TOYS,
     ),
     AutoencoderStage(
         name="decoder alone",
-        clips=SMALL,
+        clips=WHOLE,
         schedule=Schedule(
-            steps=400, batch=5, rate=8e-4, warmup=20, decay=1.0, shape="cosine", average=0.99
+            steps=60, batch=2, rate=5e-4, warmup=6, decay=1.0, shape="cosine", average=0.98
         ),
         terms=SHARP,
         emphasis=TOYS,
@@ -110,97 +42,51 @@ AUTOENCODER_STAGES = (
     ),
 )
 
-MUON = Muon(matrices=("denoiser.blocks.*.weight",))
-
-DENOISER_STAGES = (
+STAGES = (
     Stage(
         name="images",
         latent_frames=1,
-        schedule=Schedule(steps=450, batch=64, rate=4e-3, decay=0.3, optimiser=MUON),
-    ),
-    Stage(
-        name="images again",
-        latent_frames=1,
-        schedule=Schedule(steps=500, batch=64, rate=4e-3, decay=0.65, optimiser=MUON),
+        schedule=Schedule(
+            steps=300, batch=64, rate=2.5e-3, warmup=20, decay=0.6, average=0.98, optimiser=MUON
+        ),
     ),
     Stage(
         name="videos",
         latent_frames=5,
-        schedule=Schedule(steps=1950, batch=28, rate=3e-3, decay=0.65, optimiser=MUON),
-    ),
-    Stage(
-        name="videos again",
-        latent_frames=5,
-        schedule=Schedule(steps=620, batch=28, rate=2e-3, warmup=20, decay=1.0, optimiser=MUON),
-    ),
-    Stage(
-        name="videos at last",
-        latent_frames=5,
-        schedule=Schedule(steps=300, batch=28, rate=2.5e-3, warmup=20, decay=1.0, optimiser=MUON),
-        words_lost=0.0,
-    ),
-    Stage(
-        name="videos once more",
-        latent_frames=5,
-        schedule=Schedule(steps=300, batch=28, rate=2.5e-3, warmup=20, decay=1.0, optimiser=MUON),
-        words_lost=0.0,
+        windows=Windows(share=0.2, known=3),
+        schedule=Schedule(
+            steps=1000, batch=24, rate=2.5e-3, warmup=20, decay=0.7, average=0.99, optimiser=MUON
+        ),
     ),
     Stage(
         name="all tasks",
         latent_frames=5,
         windows=Windows(share=0.4, known=3),
         schedule=Schedule(
-            steps=90,
-            batch=16,
-            rate=1.5e-3,
-            warmup=8,
-            decay=1.0,
-            average=0.97,
-            optimiser=MUON,
+            steps=220, batch=24, rate=1.5e-3, warmup=10, decay=1.0, average=0.97, optimiser=MUON
         ),
+        words_lost=0.0,
         given=FrameMasks(patterns=EVERY_TASK, noisiest=0.5),
     ),
 )
 
-TOYBOX = Recipe(
+TOYBOX = replace(
+    override(TOYBOX_64, f"denoiser.max_positions=[2.0, {SIZE}.0, {SIZE}.0]"),
     name="toybox",
-    paper="none: parts of Open-Sora Plan (2412.00131) and LTX-Video (2501.00103)",
     summary="one toy on a table: level 1 of the toybox world",
-    autoencoder=AUTOENCODER,
-    text=WordsConfig(vocabulary=vocabulary(), length=24),
-    denoiser=LTXConfig(
-        layers=8,
-        heads=4,
-        head_width=64,
-        in_channels=24,
-        out_channels=24,
-        text_width=256,
-        pooled_width=256,
-        patch=2,
-        temporal_scale=4,
-        spatial_scale=8,
-        causal_positions=True,
-        max_positions=(2.0, 64.0, 64.0),
-        theta=50.0,
-        local=Local(width=64),
-    ),
+    # Four times as many cells show what one did: it takes more noise to hide as much.
     objective=Objective(
-        times=LogitNormal(std=1.1, shift=TokenShift(low=(64, 0.3), high=(320, 0.5))),
+        times=LogitNormal(std=1.1, shift=TokenShift(low=(IMAGE, 0.6), high=(VIDEO, 0.9))),
         focus_weight=2.0,
     ),
-    injection=HeldFrames(filling=Filled()),
-    guidance=ClassifierFree(scale=4.0),
-    sampling=Sampling(
-        steps=24,
-        schedule=Even(shift=TokenShift(low=(64, 0.5), high=(320, 0.7))),
-        frames=17,
-        height=64,
-        width=64,
-        fps=8.0,
-        multiple=16,
-        enlarge=4,
+    sampling=replace(
+        TOYBOX_64.sampling,
+        schedule=Even(shift=TokenShift(low=(IMAGE, 0.8), high=(VIDEO, 1.1))),
+        height=SIZE,
+        width=SIZE,
+        enlarge=2,
     ),
     autoencoder_stages=AUTOENCODER_STAGES,
-    cache=LONG,
-    stages=DENOISER_STAGES,
+    cache=Clips(level=1, frames=33, size=SIZE, fps=8.0),  # so that windows need not begin a clip
+    stages=STAGES,
 )

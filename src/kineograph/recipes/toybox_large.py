@@ -7,18 +7,14 @@ a GPU; on a CPU the same numbers would take days. Caches of several levels mix i
 from dataclasses import replace
 
 from kineograph.conditioning.frame_masks import EVERY_TASK, FrameMasks
-from kineograph.config import override
-from kineograph.diffusion.objective import Objective
-from kineograph.diffusion.times import Even, LogitNormal, TokenShift
 from kineograph.recipes.stages import AutoencoderStage, Clips, Schedule, Stage, Windows
-from kineograph.recipes.toybox import MUON, SHARP, SOFT, TOYBOX, TOYS
+from kineograph.recipes.toybox import SIZE, TOYBOX
+from kineograph.recipes.toybox_64 import MUON, SHARP, SOFT, TOYS
 from kineograph.text.words import WordsConfig
 from kineograph.toybox.captions import vocabulary
 
 LEVEL = 3
-SIZE = 128
 WORDS = 40  # the longest caption of level 3 has 34
-IMAGE, VIDEO = 256, 1280  # latent cells of a picture, and of 17 frames
 
 SHORT = Clips(level=2, frames=9, size=SIZE, fps=8.0)  # scenes of level 3 take longer to find
 WHOLE = Clips(level=LEVEL, frames=17, size=SIZE, fps=8.0)
@@ -78,22 +74,10 @@ STAGES = (
 )
 
 TOYBOX_LARGE = replace(
-    override(TOYBOX, f"denoiser.max_positions=[2.0, {SIZE}.0, {SIZE}.0]"),
+    TOYBOX,
     name="toybox-large",
     summary="toys in company before moving cameras: levels 1 to 3 of the toybox world, for a GPU",
     text=WordsConfig(vocabulary=vocabulary(), length=WORDS),
-    # Four times as many cells show what one did: it takes more noise to hide as much.
-    objective=Objective(
-        times=LogitNormal(std=1.1, shift=TokenShift(low=(IMAGE, 0.6), high=(VIDEO, 0.9))),
-        focus_weight=2.0,
-    ),
-    sampling=replace(
-        TOYBOX.sampling,
-        schedule=Even(shift=TokenShift(low=(IMAGE, 0.8), high=(VIDEO, 1.1))),
-        height=SIZE,
-        width=SIZE,
-        enlarge=2,
-    ),
     autoencoder_stages=AUTOENCODER_STAGES,
     cache=Clips(level=LEVEL, frames=33, size=SIZE, fps=8.0),
     stages=STAGES,
