@@ -102,9 +102,10 @@ def run(generator: Generator, trial: Trial, scenes: int) -> tuple[list[float], l
     """Given PSNR, PSNR to the truth, real seam, seam, liveliness, its least, seconds; videos."""
     rows, videos = [], []
     moving = [one for one in load() if one.held_out and one.scene().toys[0].motion != "still"]
+    sampling = generator.parts.recipe.sampling
     for prompt in moving[:scenes]:
         scene = prompt.scene()
-        clip = render([scene], times(17, 8.0), (64, 64)).video[0]
+        clip = render([scene], times(17, 8.0), (sampling.width, sampling.height)).video[0]
         begun = time.perf_counter()
         request = trial.request(clip)
         made = generator.generate(canonical(scene), request).video
