@@ -82,7 +82,7 @@ class Muon:
 
     Its step is scaled to AdamW's, so that one rate serves both.
 
-    matrices: name patterns of the weights that it moves, where they have two dimensions.
+    matrices: name patterns of the weights that it moves, where they are matrices or kernels.
     """
 
     kind: Literal["muon"] = "muon"
@@ -96,22 +96,26 @@ class Muon:
         turned = [one for one in named if self.turns(*one)]
         found = self.rest.build([one for one in named if not self.turns(*one)], rate)
         if turned:
-            slow = turned[0][1].device.type == "cpu" and not bfloat16_units()
-            kind = WideMuon if slow else torch.optim.Muon
-            found.append(
-                kind(
-                    [parameter for _, parameter in turned],
-                    lr=rate,
-                    momentum=self.momentum,
-                    weight_decay=self.weight_decay,
-                    adjust_lr_fn="match_rms_adamw",
-                )
-            )
+            found.append(self._turning([parameter for _, parameter in turned], rate))
         return found
 
+    def _turning(self, weights: Sequence[nn.Parameter], rate: float) -> Optimizer:
+        slow = weights[0].device.type == "cpu" and not bfloat16_units()
+        if slow or any(weight.ndim > 2 for weight in weights):
+            return WideMuon(
+                weights, lr=rate, momentum=self.momentum, weight_decay=self.weight_decay
+            )
+        return torch.optim.Muon(
+            weights,
+            lr=rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            adjust_lr_fn="match_rms_adamw",
+        )
+
     def turns(self, name: str, parameter: nn.Parameter) -> bool:
-        """Whether a weight is one of the matrices."""
-        return parameter.ndim == 2 and any(fnmatchcase(name, one) for one in self.matrices)
+        """Whether a weight is one of the matrices or kernels."""
+        return parameter.ndim >= 2 and any(fnmatchcase(name, one) for one in self.matrices)
 
 
 Optimiser: TypeAlias = AdamW | Adafactor | Muon

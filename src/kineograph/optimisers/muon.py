@@ -1,23 +1,35 @@
-"""Muon for a CPU that is slow in bfloat16: torch's own, with the products in float32.
+"""Muon as torch has it, for kernels of convolutions too, with the products in float32.
 
-torch orthogonalises in bfloat16, which takes such a CPU ten times as long as everything else in a
-step. More precise products change nothing else: the iteration only comes near to orthogonal.
+torch's takes matrices alone, and orthogonalises in bfloat16, for which a CPU without units needs
+ten times as long as for everything else in a step. More precise products change nothing else: the
+iteration only comes near to orthogonal.
 
 Letters: R rows, K columns.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
 
-class WideMuon(torch.optim.Muon):
-    """torch's Muon, in float32; the state is the same one."""
+class WideMuon(torch.optim.Optimizer):
+    """torch's Muon, in float32; of matrices the state is the same one.
+
+    A kernel (R, ...) counts as a matrix with one row for each channel that comes out, as in
+    Jordan's own for convolutions. The step is scaled to AdamW's.
+    """
+
+    def __init__(
+        self, params: Iterable[Tensor], *, lr: float, momentum: float = 0.95, weight_decay: float
+    ) -> None:
+        torch_s = torch.optim.Muon([torch.nn.Parameter(torch.empty(1, 1))]).defaults
+        own = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        super().__init__(params, {**torch_s, **own, "adjust_lr_fn": "match_rms_adamw"})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move every matrix that has a gradient.
+        """Move every weight that has a gradient.
 
         Args:
             closure: computes the loss again, or None.
@@ -31,17 +43,20 @@ class WideMuon(torch.optim.Muon):
                 loss = closure()
         for group in self.param_groups:
             momentum, rate = group["momentum"], group["lr"]
-            for matrix in group["params"]:
-                if matrix.grad is None:
+            for weight in group["params"]:
+                if weight.grad is None:
                     continue
-                state = self.state[matrix]
+                state = self.state[weight]
                 if "momentum_buffer" not in state:
-                    state["momentum_buffer"] = torch.zeros_like(matrix.grad)
-                mean = state["momentum_buffer"].lerp_(matrix.grad, 1 - momentum)
-                aim = matrix.grad.lerp(mean, momentum) if group["nesterov"] else mean
-                turned = orthogonal(aim, group["ns_coefficients"], group["ns_steps"], group["eps"])
-                matrix.mul_(1 - rate * group["weight_decay"])
-                matrix.add_(turned, alpha=-rate * 0.2 * max(matrix.shape) ** 0.5)
+                    state["momentum_buffer"] = torch.zeros_like(weight.grad)
+                mean = state["momentum_buffer"].lerp_(weight.grad, 1 - momentum)
+                aim = weight.grad.lerp(mean, momentum) if group["nesterov"] else mean
+                matrix = aim.flatten(1)
+                turned = orthogonal(
+                    matrix, group["ns_coefficients"], group["ns_steps"], group["eps"]
+                ).reshape(weight.shape)
+                weight.mul_(1 - rate * group["weight_decay"])
+                weight.add_(turned, alpha=-rate * 0.2 * max(matrix.shape) ** 0.5)
         return loss
 
 
