@@ -21,7 +21,7 @@ import torch
 from kineograph import recipes
 from kineograph.training import health
 from kineograph.training.autoencoder import STATISTICS_SEED, AutoencoderTrainer
-from kineograph.training.replicas import Replicas
+from kineograph.parallel.replicas import Replicas
 from kineograph.training.run import Run
 
 NAMES = tuple(name for name in recipes.names() if name.startswith("lab-"))

@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "curation": {"data", "media", "nn", "errors"},
     "checkpoints": {"types", "errors"},
     "checkpoints.public": {"checkpoints", "nn", "types", "errors"} | MODELS,
-    "parallel": {"nn", "types"},
+    "parallel": {"nn", "types", "errors"},
     "recipes": PARTS | {"config", "errors"},
     "planning": BASE,
     "training": WORK,

@@ -68,7 +68,7 @@ def from_data(cls: type[T], data: object) -> T:
 
 def schema(cls: Any) -> dict[str, Any]:
     """The JSON schema of a configuration class."""
-    whole = _adapter(cls).json_schema()
+    whole = _adapter(cls, explained=True).json_schema()
     return {**whole["items"], "$defs": whole.get("$defs", {})}
 
 
@@ -132,9 +132,10 @@ def parse(text: str) -> Any:
 
 
 @cache
-def _adapter(cls: Any) -> TypeAdapter[list[Any]]:
+def _adapter(cls: Any, *, explained: bool = False) -> TypeAdapter[list[Any]]:
     # Strictness is passed down to plain dataclasses from whatever holds them, here a list.
-    config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
+    # Explanations of fields are parsed from the source, which takes most of a second.
+    config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=explained)
     return TypeAdapter(list[cls], config=config)
 
 

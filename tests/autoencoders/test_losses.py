@@ -27,6 +27,25 @@ def test_a_single_frame_has_weights_too():
     assert torch.equal(weight, torch.ones(2, 1, 1, 6, 6))
 
 
+def test_where_an_object_comes_by_counts_in_all_frames():
+    mask = torch.zeros(2, 1, 4, 6, 6)
+    mask[0, :, 3, 2, 2] = 1
+    weight = losses.pixel_weight(VIDEO, mask, on_mask=0.0, on_motion=0.0, on_path=1.0)
+    assert weight[0, 0, 0, 2, 2] == pytest.approx(2 * float(weight[0, 0, 0, 5, 5]))
+    assert torch.equal(weight[1], torch.ones(1, 4, 6, 6))
+
+
+def test_a_temporal_difference_sees_flicker_and_no_lasting_error():
+    weight = torch.ones(2, 1, 4, 6, 6)
+    flash = VIDEO.clone()
+    flash[:, :, 1] = 1  # two of three steps
+    loss = losses.temporal_difference_error
+    assert float(loss(VIDEO + 1, VIDEO, weight)) == 0
+    assert float(loss(flash, VIDEO, weight)) == pytest.approx(2 / 3)
+    assert float(loss(flash, VIDEO)) == pytest.approx(2 / 3)
+    assert float(loss(flash[:, :, :1], VIDEO[:, :, :1])) == 0
+
+
 @pytest.mark.parametrize(("loss", "expected"), [("squared_error", 4.0), ("absolute_error", 2.0)])
 def test_pixel_errors_are_means(loss, expected):
     error = getattr(losses, loss)

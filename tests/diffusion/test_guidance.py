@@ -32,3 +32,13 @@ def test_guidance_walks_on_from_null_through_wanted():
 def test_full_rescaling_brings_back_each_samples_own_spread():
     found = ClassifierFree(scale=7.0, rescale=1.0).combine((NULL, WANTED), STEP, CONDITION)
     torch.testing.assert_close(found.flatten(1).std(1), WANTED.flatten(1).std(1))
+
+
+@pytest.mark.parametrize(("time", "looks"), [(0.9, 1), (0.75, 2), (0.5, 2), (0.25, 2), (0.1, 1)])
+def test_outside_its_interval_the_condition_is_all_there_is(time, looks):
+    guidance = ClassifierFree(scale=3.0, interval=(0.2, 0.8))
+    step = Step(0, 1, torch.tensor([[0.0, time]]), torch.zeros(1, 2))  # the first frame is given
+    outputs = (NULL, WANTED)[-looks:]
+    assert len(guidance.branches(CONDITION, EMPTY, step)) == looks
+    found = guidance.combine(outputs, step, CONDITION)
+    torch.testing.assert_close(found, WANTED if looks == 1 else 3 * WANTED - 2 * NULL)

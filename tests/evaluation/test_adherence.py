@@ -1,9 +1,13 @@
 """What was asked is read back; shares are counted right; toys are told apart."""
 
+import pytest
+
+from kineograph.errors import ConfigError
 from kineograph.evaluation.adherence import ALL, TOGETHER, Outcome, groups, outcome, tally
 from kineograph.evaluation.prompts import load
 from kineograph.evaluation.reading import Said, Sight, ToySeen
 from kineograph.evaluation.text_clips import Making
+from kineograph.parallel.replicas import Replicas
 
 PROMPTS = load(60)
 
@@ -101,3 +105,17 @@ def test_an_interrupted_measurement_goes_on_with_the_same_batches(ruler, tmp_pat
         found = making.clips(PROMPTS[:4])
     assert asked == [texts[:2], texts[2:], texts[2:]]
     assert [one.outcome.text for one in found] == texts
+
+
+class Unlucky(Replicas):
+    """The first of two processes; the second one fails."""
+
+    def collect(self, number):
+        return [number, 1.0]
+
+
+def test_what_another_process_cannot_make_is_an_error_here_too(ruler, tmp_path, truthful):
+    making = Making(truthful, ruler, tmp_path, silent, together=2, place=Unlucky(0, 2))
+    with pytest.raises(ConfigError, match="another process could not go on"):
+        making.clips(PROMPTS[:4])
+    assert len(list(tmp_path.rglob("*.json"))) == 2  # its own share

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from kineograph.cli.evaluate import Evaluate
 from kineograph.errors import ConfigError
@@ -40,6 +41,22 @@ def test_the_same_twice_gives_the_same_digits(folder, tmp_path):
     assert cards[0] == cards[1]
 
 
+def test_processes_share_the_work_and_change_no_digit(folder, tmp_path, capfd):
+    few = FEW | {"prompts": 4, "given": 2}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        Evaluate(model=str(folder), out=tmp_path / "alone", **few).run()
+    finally:
+        torch.set_num_threads(threads)
+    capfd.readouterr()
+    Evaluate(model=str(folder), out=tmp_path / "both", processes=2, **few).run()
+    said = capfd.readouterr().out
+    assert said.count("text-to-video 2/4") == said.count("text-to-video 4/4") == 1
+    one, other = ((tmp_path / name / "report.json").read_text() for name in ("alone", "both"))
+    assert one == other
+
+
 def test_more_prompts_do_not_change_the_first_ones(folder, done, tmp_path):
     Evaluate(model=str(folder), out=tmp_path, **FEW | {"prompts": 1}).run()
     one, more = (folder / "text-to-video" / "0000.json" for folder in (tmp_path, done))
@@ -49,6 +66,12 @@ def test_more_prompts_do_not_change_the_first_ones(folder, done, tmp_path):
 def test_other_settings_need_another_folder(folder, done):
     with pytest.raises(ConfigError, match="results of other weights, settings or machines"):
         Evaluate(model=str(folder), out=done, set=("sampling.steps=2",), **FEW).run()
+
+
+@pytest.mark.parametrize("name", ["batch", "processes"])
+def test_nobody_does_nothing(name):
+    with pytest.raises(ConfigError, match=f"--{name} 0: expected 1 or more"):
+        Evaluate(model="nowhere", **{name: 0}).run()
 
 
 @pytest.mark.parametrize("name", ["prompts", "given", "clips", "scores"])

@@ -3,16 +3,18 @@
 import pytest
 
 from kineograph import recipes
+from kineograph.config import override
 from kineograph.planning.machine import Machine
-from kineograph.planning.report import Setting, passes, plan, read
+from kineograph.planning.report import Setting, branches, plan, read
 
 ON = Machine(name="one", speed=1e12, share=1.0)
+SETTING = Setting(frames=17, height=64, width=64, steps=24)
+ALWAYS = override(recipes.get("toybox"), "guidance.interval=null")
 
 
 @pytest.fixture(scope="module")
 def found():
-    setting = Setting(frames=17, height=64, width=64, steps=24)
-    return plan(recipes.get("toybox"), setting, ON)
+    return plan(ALWAYS, SETTING, ON)
 
 
 def test_shapes(found):
@@ -32,8 +34,16 @@ def test_the_hungriest_stage_counts_and_encoding_only_where_pictures_are_given(f
     assert found.seconds == pytest.approx(used)
 
 
-def test_guidance_by_the_text_takes_two_samples():
-    assert passes(recipes.get("toybox")) == 2
+def test_guidance_by_the_text_takes_two_samples_where_it_guides():
+    latents = (24, 5, 8, 8)
+    assert branches(ALWAYS, 24, latents) == [2] * 24
+    late = override(ALWAYS, "guidance.interval=[0.0, 0.5]", "sampling.schedule={kind: even}")
+    assert branches(late, 4, latents) == [1, 1, 2, 2]
+
+
+def test_steps_without_guidance_cost_half_as_much(found):
+    half = plan(override(ALWAYS, "guidance.interval=[2.0, 3.0]"), SETTING, ON)
+    assert half.stages[1].flops == found.stages[1].flops // 2
 
 
 def test_something_else_than_a_text_encoder_is_refused():

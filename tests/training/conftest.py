@@ -12,11 +12,11 @@ from kineograph import recipes
 from kineograph.data.latents import Latents
 from kineograph.denoisers.ltx import Local
 from kineograph.optimisers.kinds import Muon
+from kineograph.parallel.replicas import Replicas
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Clips, Schedule, Stage
 from kineograph.toybox.scene import to_json
 from kineograph.toybox.world import sample_scene
-from kineograph.training.replicas import Replicas
 from kineograph.training.weights import save_part, save_recipe
 
 CLIPS = Clips(frames=5, size=16)

@@ -14,11 +14,11 @@ from kineograph.checkpoints.factors import add
 from kineograph.checkpoints.public.adapters import names
 from kineograph.data.latents import Latents
 from kineograph.errors import ConfigError
+from kineograph.parallel.replicas import Replicas
 from kineograph.recipes.adapter import LoRA
 from kineograph.recipes.recipe import Recipe
 from kineograph.training.adapters import adapt, changes, save
 from kineograph.training.denoiser import DenoiserTrainer, Material
-from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
 from kineograph.training.samples import Cached
 from kineograph.training.weights import save_part

@@ -17,11 +17,11 @@ from kineograph.autoencoders.losses_adversarial import (
 )
 from kineograph.checkpoints import files
 from kineograph.errors import ConfigError, NumericsError
+from kineograph.parallel.replicas import Replicas
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Opponent
 from kineograph.training.autoencoder import AutoencoderTrainer, quieter, train
 from kineograph.training.clips import length
-from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
 
 Stop = Callable[[int], Replicas]

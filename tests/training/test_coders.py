@@ -19,12 +19,12 @@ from kineograph.autoencoders.time_kl import TimeKLConfig
 from kineograph.autoencoders.wavelet_flow import WaveletFlowConfig
 from kineograph.config import from_data, to_data
 from kineograph.errors import ConfigError
+from kineograph.parallel.replicas import Replicas
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Clips, Schedule
 from kineograph.training import cache, health
 from kineograph.training.autoencoder import AutoencoderTrainer, train
 from kineograph.training.clips import draw, drawn
-from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
 from kineograph.training.weights import load_autoencoder
 

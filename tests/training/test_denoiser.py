@@ -28,6 +28,7 @@ from kineograph.denoisers.structure import StructureConfig
 from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.process import Process
 from kineograph.errors import ConfigError, NumericsError
+from kineograph.parallel.replicas import Replicas
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import Stage, Windows
 from kineograph.toybox.captions import attributes, parse
@@ -36,7 +37,6 @@ from kineograph.toybox.world import sample_scene
 from kineograph.training import state as states
 from kineograph.training.captions import say_again
 from kineograph.training.denoiser import DenoiserTrainer, Material, by_time
-from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
 from kineograph.training.samples import Cached
 from kineograph.types import Condition, Denoiser, Draws, Loss

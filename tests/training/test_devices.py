@@ -15,12 +15,12 @@ from kineograph.conditioning.frame_masks import EVERY_TASK, FrameMasks
 from kineograph.conditioning.token_dropping import SpatialDropping
 from kineograph.data.latents import Latents
 from kineograph.optimisers.kinds import Adafactor, AdamW, Muon
+from kineograph.parallel.replicas import Replicas
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import Validation
 from kineograph.training import autoencoder, denoiser
 from kineograph.training.autoencoder import AutoencoderTrainer
 from kineograph.training.denoiser import DenoiserTrainer, Material
-from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
 from kineograph.training.samples import Cached
 from kineograph.types import Draws

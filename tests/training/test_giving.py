@@ -14,6 +14,7 @@ from kineograph.denoisers.skiparse import SkiparseConfig
 from kineograph.errors import ConfigError, DataError
 from kineograph.media.encode import write_video
 from kineograph.media.resize import to_unit
+from kineograph.parallel.replicas import Replicas
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import Windows
 from kineograph.toybox.scene import to_json
@@ -24,7 +25,6 @@ from kineograph.training.denoiser import DenoiserTrainer, Material
 from kineograph.training.giving import OnPixels, giving
 from kineograph.training.overfit import overfit
 from kineograph.training.pixels import Pixels
-from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run, generator_draws
 from kineograph.training.samples import Cached, Samples
 from kineograph.training.weights import load_autoencoder

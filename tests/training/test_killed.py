@@ -10,9 +10,9 @@ import torch
 
 from kineograph.checkpoints import files
 from kineograph.data.latents import Latents
+from kineograph.parallel.replicas import Replicas
 from kineograph.recipes.recipe import Recipe
 from kineograph.training.denoiser import DenoiserTrainer, Material
-from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
 from kineograph.training.samples import Cached
 from kineograph.training.state import FOLDER

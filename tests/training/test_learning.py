@@ -16,13 +16,13 @@ from kineograph.denoisers.stiv import STIVConfig
 from kineograph.errors import CheckpointError, ConfigError, NumericsError
 from kineograph.optimisers.clipping import AdaptiveClip
 from kineograph.parallel.recompute import EveryBlock
+from kineograph.parallel.replicas import Replicas
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import Same, Smaller, Stage, Validation
 from kineograph.text.t5 import T5Config
 from kineograph.training.denoiser import DenoiserTrainer, Material, Shown
 from kineograph.training.learner import Learner, encoder
 from kineograph.training.overfit import overfit
-from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
 from kineograph.training.samples import Cached
 from kineograph.training.weights import save_part

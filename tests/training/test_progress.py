@@ -9,11 +9,11 @@ import pytest
 
 from kineograph.config import override
 from kineograph.errors import ConfigError
+from kineograph.parallel.replicas import Replicas
 from kineograph.recipes.recipe import Recipe
 from kineograph.training import state as states
 from kineograph.training.journal import Journal, Tally
 from kineograph.training.progress import Identity, Progress
-from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
 
 

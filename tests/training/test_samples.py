@@ -10,8 +10,8 @@ from kineograph.data.latents import Latents
 from kineograph.data.min_max import MinMaxSizes
 from kineograph.data.token_plans import LegalLength, MinMaxTokens
 from kineograph.errors import ConfigError, DataError
+from kineograph.parallel.replicas import Replicas
 from kineograph.recipes.stages import Bound, Schedule, Stage, Subset, Windows
-from kineograph.training.replicas import Replicas
 from kineograph.training.samples import Cached, Cut, Samples
 from kineograph.training.source import Anyhow, Bucketed
 

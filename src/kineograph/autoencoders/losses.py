@@ -14,14 +14,17 @@ from kineograph.nn.wavelet import VOLUME_GAIN, haar_3d
 from kineograph.types import Posterior
 
 
-def pixel_weight(video: Tensor, mask: Tensor, *, on_mask: float, on_motion: float) -> Tensor:
-    """Count objects and what moves more than the rest.
+def pixel_weight(
+    video: Tensor, mask: Tensor, *, on_mask: float, on_motion: float, on_path: float = 0.0
+) -> Tensor:
+    """Count objects, where they come by and what moves more than the rest.
 
     Args:
         video: (B, 3, T, Y, X) in [-1, 1].
         mask: (B, 1, T, Y, X), 1 on objects; it is widened by one pixel.
         on_mask: added weight on objects.
         on_motion: added weight per difference between a frame and its neighbours.
+        on_path: added weight, in all frames, where there is an object in any frame.
 
     Returns:
         (B, 1, T, Y, X), positive, with mean 1 in every clip.
@@ -29,7 +32,7 @@ def pixel_weight(video: Tensor, mask: Tensor, *, on_mask: float, on_motion: floa
     wide = functional.max_pool3d(mask, (1, 3, 3), stride=1, padding=(0, 1, 1))
     step = video.diff(dim=2).abs().mean(1, keepdim=True)  # empty for a single frame
     moved = functional.pad(step, (0, 0, 0, 0, 1, 0)) + functional.pad(step, (0, 0, 0, 0, 0, 1))
-    weight = 1.0 + on_mask * wide + on_motion * moved
+    weight = 1.0 + on_mask * wide + on_motion * moved + on_path * wide.amax(2, keepdim=True)
     return weight / weight.mean(dim=(1, 2, 3, 4), keepdim=True)
 
 
@@ -53,6 +56,14 @@ def absolute_edge_error(found: Tensor, video: Tensor, weight: Tensor | None = No
     """Mean absolute difference of the steps between neighbouring pixels."""
     across, down = _edges(found - video, weight)
     return _mean(across[0].abs(), across[1]) + _mean(down[0].abs(), down[1])
+
+
+def temporal_difference_error(found: Tensor, video: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean absolute difference of the steps from frame to frame; 0 for a single frame."""
+    steps = (found - video).diff(dim=2).abs()
+    if not steps.numel():
+        return steps.sum()
+    return _mean(steps, None if weight is None else weight[:, :, 1:])
 
 
 def negative_log_likelihood(error: Tensor, logvar: Tensor, weight: Tensor | None = None) -> Tensor:

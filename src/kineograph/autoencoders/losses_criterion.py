@@ -23,6 +23,7 @@ from kineograph.autoencoders.losses_terms import (
     PictureLatentsConfig,
     SquaredConfig,
     SquaredEdgesConfig,
+    TemporalDifferenceConfig,
     VideoWaveletConfig,
     WaveletConfig,
 )
@@ -33,6 +34,7 @@ TermConfig = (
     | SquaredEdgesConfig
     | AbsoluteConfig
     | AbsoluteEdgesConfig
+    | TemporalDifferenceConfig
     | LikelihoodConfig
     | DivergenceConfig
     | MeanDivergenceConfig

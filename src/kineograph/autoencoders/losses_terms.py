@@ -146,6 +146,19 @@ class AbsoluteEdgesConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TemporalDifferenceConfig:
+    """Mean absolute error of the steps from frame to frame: steadies what rests."""
+
+    kind: Literal["temporal_difference"] = "temporal_difference"
+    weight: float = 1.0
+    fade: Fade = field(default_factory=Fade)
+
+    def build(self, networks: Networks) -> Measure:
+        """The measure; needs no network."""
+        return lambda c: losses.temporal_difference_error(c.shown, c.video, c.weight)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DivergenceConfig:
     """Divergence from the standard normal, summed over a clip's latents, as published."""
 

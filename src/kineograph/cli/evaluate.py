@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kineograph.evaluation.report import Conditions, Found, Origin, Report, Subject
     from kineograph.evaluation.ruler import Form, Ruler
     from kineograph.generation.generator import Generator
+    from kineograph.parallel.replicas import Replicas
 
 STAMP = "model.json"
 
@@ -35,16 +36,24 @@ class Evaluate:
     clips: Annotated[int | None, "clips for the autoencoder; default: as for the tasks"] = None
     scores: Annotated[int, "prompts to ask with four motion scores each, if trained so"] = 0
     batch: Annotated[int, "clips that are made at once"] = 4
+    processes: Annotated[int, "processes of one thread each that share the work"] = 1
     out: Annotated[Path | None, "folder of the results; default: runs/evaluation/DIGEST"] = None
     device: Annotated[str, "where to compute: auto, cpu, cuda, ..."] = "auto"
     set: Annotated[tuple[str, ...], "recipe override, e.g. sampling.steps=40"] = ()
 
     def run(self) -> None:
         """Evaluate, or go on where the folder's results end."""
+        from kineograph.evaluation import prompts
+        from kineograph.parallel import replicas
+
+        self._check(prompts.COUNT)
+        replicas.run(_work, self.processes, self)
+
+    def share(self, place: "Replicas") -> None:
+        """What one of several processes does."""
         from kineograph.evaluation import prompts, reader
         from kineograph.evaluation.ruler import Ruler
 
-        self._check(prompts.COUNT)
         bench = self._bench()
         level = self.level or bench.trained_level()
         asked = prompts.load(level=level)
@@ -52,19 +61,17 @@ class Evaluate:
         conditions = bench.conditions(ruler, level, self._counts())
         about = bench.about(conditions)
         folder = self.out or Path("runs/evaluation") / short(about)
-        stamp(folder, about)
-        self._measure(bench, ruler, asked, conditions, folder)
+        if place.first:
+            stamp(folder, about)
+        place.wait()
+        found = self._measure(_Desk(bench, ruler, folder, place), asked, conditions)
+        if place.first:
+            write(bench.report(conditions, found), ruler, asked, folder)
 
     def _measure(
-        self,
-        bench: "Bench",
-        ruler: "Ruler",
-        asked: "Sequence[Prompt]",
-        conditions: "Conditions",
-        folder: Path,
-    ) -> None:
-        """Make, read and compare all clips; write the card."""
-        from kineograph.evaluation import card, report, sheets
+        self, desk: "_Desk", asked: "Sequence[Prompt]", conditions: "Conditions"
+    ) -> "Found":
+        """Make, read and compare all clips."""
         from kineograph.evaluation.coding import Coding
         from kineograph.evaluation.given_clips import TASKS, Completing
         from kineograph.evaluation.motion_scores import scored
@@ -72,23 +79,19 @@ class Evaluate:
         from kineograph.evaluation.report import Found
         from kineograph.evaluation.text_clips import Making
 
+        bench, ruler, folder, place = desk.bench, desk.ruler, desk.folder, desk.place
         say, given = partial(print, flush=True), asked[: conditions.given]
-        making = Making(bench.generate, ruler, folder, say, self.batch)
-        completing = Completing(bench.complete, ruler, folder, say)
-        following = Following(bench.complete, ruler, folder, say)
-        coding = Coding(bench.reconstruct, ruler, folder, say)
-        found = Found(
+        making = Making(bench.generate, ruler, folder, say, self.batch, place)
+        completing = Completing(bench.complete, ruler, folder, say, place)
+        following = Following(bench.complete, ruler, folder, say, place)
+        coding = Coding(bench.reconstruct, ruler, folder, say, place)
+        return Found(
             shown=making.clips(asked[: conditions.prompts]),
             answers=tuple(completing.answer(task, given) for task in TASKS),
             followed=following.answer(asked, conditions.physics),
-            scored=scored(bench.generate, asked[: conditions.scores], folder, say),
+            scored=scored(bench.generate, asked[: conditions.scores], folder, say, place),
             coded=coding.clips(asked[: conditions.coded]),
         )
-        results = bench.report(conditions, found)
-        report.write(results, folder)
-        sheets.write(results, ruler, asked, folder)
-        drawn = card.write(results, folder)
-        print(f"{drawn}: the score card; report.md, sheet.png and tasks.png beside it")
 
     def _counts(self) -> tuple[int, int, int, int, int]:
         """How many prompts, clips of each task, laws, motion scores, clips to code."""
@@ -102,8 +105,9 @@ class Evaluate:
                 raise ConfigError(f"--{name} {count}: expected 1 to {most}")
         if not 0 <= self.scores <= most:
             raise ConfigError(f"--scores {self.scores}: expected 0 to {most}")
-        if self.batch < 1:
-            raise ConfigError(f"--batch {self.batch}: expected 1 or more")
+        for name, count in {"batch": self.batch, "processes": self.processes}.items():
+            if count < 1:
+                raise ConfigError(f"--{name} {count}: expected 1 or more")
 
     def _bench(self) -> "Bench":
         from kineograph.generation.generator import Generator
@@ -272,6 +276,30 @@ class Bench:
 def short(about: str) -> str:
     """12 digits that stand for a text."""
     return hashlib.sha256(about.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, eq=False)
+class _Desk:
+    """What measures, and where the results go; the work may be shared with other processes."""
+
+    bench: Bench
+    ruler: "Ruler"
+    folder: Path
+    place: "Replicas"
+
+
+def _work(place: "Replicas", command: Evaluate) -> None:
+    command.share(place)
+
+
+def write(results: "Report", ruler: "Ruler", asked: "Sequence[Prompt]", folder: Path) -> None:
+    """Write the card, as numbers, tables and pictures."""
+    from kineograph.evaluation import card, report, sheets
+
+    report.write(results, folder)
+    sheets.write(results, ruler, asked, folder)
+    drawn = card.write(results, folder)
+    print(f"{drawn}: the score card; report.md, sheet.png and tasks.png beside it")
 
 
 def stamp(folder: Path, about: str) -> None:

@@ -46,12 +46,14 @@ class ClassifierFree:
 
     scale: 1 is no guidance and costs nothing. rescale: in [0, 1], how far each sample's
     standard deviation is brought back to that of the conditional output (Lin et al., 2023,
-    3.4).
+    3.4). interval: the first and last time in [0, 1] at which it guides (Kynkaanniemi et al.,
+    2404.07724); a step outside looks at the condition alone, and costs half. None: always.
     """
 
     kind: Literal["classifier_free"] = "classifier_free"
     scale: float
     rescale: float = 0.0
+    interval: tuple[float, float] | None = None
 
     @property
     def disturbs(self) -> int:
@@ -65,14 +67,14 @@ class ClassifierFree:
     def branches(
         self, condition: Condition, empty: TextEmbedding, step: Step
     ) -> tuple[Condition, ...]:
-        """The null caption first, then the condition."""
-        if self.scale == 1.0:
+        """The null caption first, then the condition; the condition alone outside the interval."""
+        if self.scale == 1.0 or not self._guides(step):
             return (condition,)
         return (replace(condition, text=empty), condition)
 
     def combine(self, outputs: Sequence[Tensor], step: Step, condition: Condition) -> Tensor:
         """(B, C, F, H, W) per branch -> one."""
-        if self.scale == 1.0:
+        if len(outputs) == 1:
             return outputs[0]
         null, wanted = outputs
         guided = null + self.scale * (wanted - null)
@@ -81,3 +83,9 @@ class ClassifierFree:
         axes = tuple(range(1, guided.ndim))
         factor = wanted.std(axes, keepdim=True) / guided.std(axes, keepdim=True)
         return guided * (self.rescale * factor + 1.0 - self.rescale)
+
+    def _guides(self, step: Step) -> bool:
+        if self.interval is None:
+            return True
+        low, high = sorted(self.interval)
+        return low <= float(step.time.max()) <= high  # given frames may have earlier times

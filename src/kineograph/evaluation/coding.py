@@ -16,6 +16,7 @@ from kineograph.evaluation.metrics import clip_ssim
 from kineograph.evaluation.prompts import Prompt
 from kineograph.evaluation.ruler import Ruler, psnr
 from kineograph.evaluation.text_clips import Say
+from kineograph.parallel.replicas import ALONE, Replicas
 
 Reconstruct = Callable[[Tensor], Tensor]
 """A clip (T, Y, X, 3) uint8 -> the same, coded and decoded."""
@@ -42,6 +43,7 @@ class Coding:
     ruler: Ruler
     folder: Path
     say: Say
+    place: Replicas = ALONE
 
     def clips(self, prompts: Sequence[Prompt]) -> tuple[Reconstructed, ...]:
         """Reconstruct the true clip of each prompt."""
@@ -60,5 +62,5 @@ class Coding:
             )
             return [(result, video)]
 
-        kept = Kept(self.folder / "autoencoder", Reconstructed)
+        kept = Kept(self.folder / "autoencoder", Reconstructed, self.place)
         return kept.collect(len(prompts), one, self.say)

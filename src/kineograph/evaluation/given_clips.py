@@ -21,6 +21,7 @@ from kineograph.evaluation.prompts import Prompt
 from kineograph.evaluation.ruler import Form, Ruler, psnr
 from kineograph.evaluation.steadiness import flicker, roughness, seam
 from kineograph.evaluation.text_clips import Say
+from kineograph.parallel.replicas import ALONE, Replicas
 
 Given = Callable[[Form], tuple[int, ...]]
 """The form of a clip -> the numbers of the frames that are given."""
@@ -83,6 +84,7 @@ class Completing:
     ruler: Ruler
     folder: Path
     say: Say
+    place: Replicas = ALONE
 
     def answer(self, task: str, prompts: Sequence[Prompt]) -> Answer:
         """Complete a clip of each prompt's scene."""
@@ -98,7 +100,7 @@ class Completing:
             return [(compare(self.ruler, prompt, truth, video, places), video)]
 
         try:
-            made = Kept(self.folder / task, Made).collect(len(prompts), one, self.say)
+            made = Kept(self.folder / task, Made, self.place).collect(len(prompts), one, self.say)
         except ConfigError as error:
             self.say(f"{task}: {error}")
             return Answer(task=task, refused=str(error))

@@ -1,4 +1,7 @@
-"""Results on disk, one file each, so that an interrupted evaluation goes on where it stopped."""
+"""Results on disk, one file each, so that an interrupted evaluation goes on where it stopped.
+
+Several processes that write into one folder share the work.
+"""
 
 import json
 import time
@@ -10,8 +13,10 @@ import torch
 from torch import Tensor
 
 from kineograph.config import from_data, to_data
+from kineograph.errors import ConfigError, KineographError
 from kineograph.media.decode import read_image
 from kineograph.media.encode import replaced, write_image
+from kineograph.parallel.replicas import ALONE, Replicas
 
 T = TypeVar("T")
 Make = Callable[[Sequence[int]], Sequence[tuple[T, Tensor]]]
@@ -23,15 +28,18 @@ still when it is seen at even moments."""
 class Kept(Generic[T]):
     """A folder of results of one kind: `0007.json` with `0007.png`, five frames in a row."""
 
-    def __init__(self, folder: Path, kind: type[T]) -> None:
+    def __init__(self, folder: Path, kind: type[T], place: Replicas = ALONE) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.kind = kind
+        self.place = place
 
     def collect(
         self, count: int, make: Make[T], say: Callable[[str], None], *, together: int = 1
     ) -> tuple[T, ...]:
         """Results 0 to `count` - 1; only those that are not on disk are made.
+
+        Every process makes its share, waits for the others, and gets all.
 
         Args:
             count: how many.
@@ -39,8 +47,22 @@ class Kept(Generic[T]):
             say: hears of each new result.
             together: how many are made at once; always the same ones, so that a run that was
                 interrupted gives the same digits.
+
+        Raises:
+            KineographError: one of them cannot be made, by this process or another one.
         """
-        for first in range(0, count, together):
+        failure: KineographError | None = None
+        try:
+            self._make(count, make, say, together)
+        except KineographError as error:
+            failure = error
+        if any(self.place.collect(failure is not None)):
+            raise failure or ConfigError(f"{self.folder.name}: another process could not go on")
+        return tuple(self._load(index) for index in range(count))
+
+    def _make(self, count: int, make: Make[T], say: Callable[[str], None], together: int) -> None:
+        """Make what is missing of this process's share."""
+        for first in range(self.place.rank * together, count, self.place.count * together):
             numbers = range(first, min(first + together, count))
             if all(self._path(number).exists() for number in numbers):
                 continue
@@ -49,7 +71,6 @@ class Kept(Generic[T]):
                 self._save(number, result, video)
             seconds = (time.perf_counter() - started) / len(numbers)
             say(f"{self.folder.name} {numbers[-1] + 1}/{count}  {seconds:.1f} s each")
-        return tuple(self._load(index) for index in range(count))
 
     def frames(self, index: int) -> Tensor:
         """The kept frames of a result, (5, Y, X, 3) uint8."""

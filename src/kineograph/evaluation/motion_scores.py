@@ -15,6 +15,7 @@ from kineograph.evaluation.kept import Kept
 from kineograph.evaluation.prompts import Prompt
 from kineograph.evaluation.ranks import Ranked, rank_correlation
 from kineograph.evaluation.text_clips import Generate, Say, Shown
+from kineograph.parallel.replicas import ALONE, Replicas
 
 ASKED = (0, 1, 2, 4)
 """The scores that are asked for with every sentence."""
@@ -31,7 +32,11 @@ class Scored:
 
 
 def scored(
-    generate: Generate, prompts: Sequence[Prompt], folder: Path, say: Say
+    generate: Generate,
+    prompts: Sequence[Prompt],
+    folder: Path,
+    say: Say,
+    place: Replicas = ALONE,
 ) -> tuple[Scored, ...]:
     """Make a clip of every prompt with every score, from the same noise."""
 
@@ -44,7 +49,7 @@ def scored(
             for score, video in zip(ASKED, videos, strict=True)
         ]
 
-    kept = Kept(folder / "motion-scores", Scored)
+    kept = Kept(folder / "motion-scores", Scored, place)
     count = len(prompts) * len(ASKED)
     return kept.collect(count, some, say, together=len(ASKED))
 

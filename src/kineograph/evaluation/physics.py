@@ -21,6 +21,7 @@ from kineograph.evaluation.paths import Truth, path_error, seen_path
 from kineograph.evaluation.prompts import Prompt
 from kineograph.evaluation.ruler import Ruler
 from kineograph.evaluation.text_clips import Say
+from kineograph.parallel.replicas import ALONE, Replicas
 from kineograph.toybox.scene import Scene, Toy
 
 LAWS = ("bounce", "fall")
@@ -61,6 +62,7 @@ class Following:
     ruler: Ruler
     folder: Path
     say: Say
+    place: Replicas = ALONE
 
     def answer(self, prompts: Sequence[Prompt], count: int) -> tuple[Followed, ...]:
         """Go on with the first `count` scenes of these prompts that show a law.
@@ -80,7 +82,7 @@ class Following:
             return [(follow(prompt, truth, video, begin, self.lost), video)]
 
         try:
-            kept = Kept(self.folder / "physics", Followed)
+            kept = Kept(self.folder / "physics", Followed, self.place)
             return kept.collect(len(chosen), one, self.say)
         except ConfigError as error:
             self.say(f"physics: {error}")

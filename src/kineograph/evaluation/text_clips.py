@@ -16,6 +16,7 @@ from kineograph.evaluation.frechet import frechet
 from kineograph.evaluation.kept import Kept
 from kineograph.evaluation.prompts import Prompt
 from kineograph.evaluation.ruler import Ruler
+from kineograph.parallel.replicas import ALONE, Replicas
 
 Generate = Callable[[Sequence[str], Sequence[int]], Tensor]
 """Sentences and seeds -> clips (B, T, Y, X, 3) uint8."""
@@ -57,6 +58,7 @@ class Making:
     folder: Path
     say: Say
     together: int = 1
+    place: Replicas = ALONE
 
     def clips(self, prompts: Sequence[Prompt]) -> tuple[Shown, ...]:
         """One clip for every prompt."""
@@ -67,7 +69,7 @@ class Making:
             pairs = zip(chosen, videos, strict=True)
             return [(self._shown(prompt, video), video) for prompt, video in pairs]
 
-        kept = Kept(self.folder / TEXT, Shown)
+        kept = Kept(self.folder / TEXT, Shown, self.place)
         return kept.collect(len(prompts), some, self.say, together=self.together)
 
     def _shown(self, prompt: Prompt, video: Tensor) -> Shown:

@@ -17,6 +17,7 @@ from kineograph.diffusion.process import Process
 from kineograph.errors import CheckpointError, ConfigError
 from kineograph.generation.adapters import attach
 from kineograph.generation.device import Place
+from kineograph.nn.undrawn import Undrawn
 from kineograph.recipes.recipe import Recipe
 from kineograph.types import Denoiser, RecipeDenoiser, TextEncoder
 
@@ -71,15 +72,16 @@ def load_parts(
             controller=recipe.controller,
         )
     recipe = override(recipe, *overrides)
-    autoencoder, text, denoiser = (
-        recipe.autoencoder.build(),
-        recipe.text.build(),
-        recipe.denoiser.build(),
-    )
+    with Undrawn():
+        autoencoder, text, denoiser = (
+            recipe.autoencoder.build(),
+            recipe.text.build(),
+            recipe.denoiser.build(),
+        )
+        controller = None if recipe.controller is None else recipe.controller.build()
     for part, module in zip(NAMES, (autoencoder, text, denoiser), strict=True):
         _fill(module, find(folder, part), place)
     added = attach(denoiser, recipe.denoiser, adapters)
-    controller = None if recipe.controller is None else recipe.controller.build()
     if controller is not None:
         _fill(controller, find(folder, CONTROLLER), place)
     _check(recipe, denoiser)

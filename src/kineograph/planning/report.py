@@ -6,6 +6,7 @@ Letters: T frames of Y x X pixels; C x F x H x W latents; L text tokens.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import torch
 
@@ -18,7 +19,7 @@ from kineograph.text.clip import CLIPConfig
 from kineograph.text.pair import T5WithCLIPConfig
 from kineograph.text.t5 import T5Config
 from kineograph.text.words import WordsConfig
-from kineograph.types import Condition, Step, TextEmbedding
+from kineograph.types import Condition, Grid, Step, TextEmbedding
 
 ELEMENT = 4
 PROCESS = 315 << 20
@@ -82,12 +83,13 @@ def plan(recipe: Recipe, setting: Setting, on: Machine) -> Plan:
         coding = weights(autoencoder)
         encode = _cost(coding, partial(autoencoder.encode, pixels))
         decode = _cost(coding, partial(autoencoder.decode, cells))
-    reading, branches = read(recipe.text), passes(recipe)
-    once = denoising(recipe.denoiser, (branches, *latents), reading)
-    once = Cost(once.parameters, once.flops, ONCE + once.peak)
+    reading, looks = read(recipe.text), branches(recipe, setting.steps, latents)
+    once = denoising(recipe.denoiser, (max(looks), *latents), reading)
+    flops = once.flops * sum(looks) // (max(looks) * setting.steps)  # of a step, on average
+    once = Cost(once.parameters, flops, ONCE + once.peak)
     text = Cost(text_weights, 2 * text_weights * reading.tokens, ONCE)
     stages = (
-        _stage("text", text, on, branches),
+        _stage("text", text, on, max(looks)),
         _stage("denoise", once, on, setting.steps),
         _stage("encode", encode, on, 1),
         _stage("decode", decode, on, 1),
@@ -132,12 +134,14 @@ def read(text: object) -> Reading:
     raise TypeError(f"{type(text).__name__}: expected the configuration of a text encoder")
 
 
-def passes(recipe: Recipe) -> int:
-    """How many conditions the guidance compares, each a sample of the denoiser's batch."""
-    text = torch.empty(1, 1, 1)
-    condition = Condition(TextEmbedding(text))
-    step = Step(0, recipe.sampling.steps, torch.ones(1), torch.zeros(1))
-    return len(recipe.guidance.branches(condition, condition.text, step))
+def branches(recipe: Recipe, steps: int, latents: tuple[int, int, int, int]) -> list[int]:
+    """How many conditions the guidance compares in each step, samples of the denoiser's batch."""
+    condition = Condition(TextEmbedding(torch.empty(1, 1, 1)))
+    times = recipe.sampling.schedule(steps, Grid(*latents[1:]))
+    return [
+        len(recipe.guidance.branches(condition, condition.text, Step(index, steps, *pair)))
+        for index, pair in enumerate(pairwise(times))
+    ]
 
 
 def _stage(name: str, cost: Cost, on: Machine, count: int) -> Stage:

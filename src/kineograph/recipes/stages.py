@@ -90,11 +90,13 @@ class Emphasis:
     """How much more some pixels count, in terms that weigh pixels.
 
     A pixel counts 1 + mask on objects (widened by one pixel) + motion times the difference
-    between its frame and the neighbouring ones, scaled to mean 1.
+    between its frame and the neighbouring ones + path where an object is in any frame of the
+    clip, scaled to mean 1.
     """
 
     mask: float = 0.0
     motion: float = 0.0
+    path: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,9 +20,10 @@ from kineograph.checkpoints import files, parts
 from kineograph.checkpoints.public.perceptual import read_lpips
 from kineograph.config import to_data
 from kineograph.errors import ConfigError, NumericsError
+from kineograph.parallel import replicas
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Clips, Footage
-from kineograph.training import health, replicas, trackers
+from kineograph.training import health, trackers
 from kineograph.training.ahead import ahead
 from kineograph.training.average import Average
 from kineograph.training.clips import Batch, draw, drawn, length, told
@@ -136,8 +137,9 @@ class AutoencoderTrainer:
         # two frames are garbage there.
         with halved(self.run.device, self.run.bfloat16):
             found = self.model.train_forward(video, quieter(draws, stage.noise))
+        more = stage.emphasis
         weight = losses.pixel_weight(
-            video, batch.mask, on_mask=stage.emphasis.mask, on_motion=stage.emphasis.motion
+            video, batch.mask, on_mask=more.mask, on_motion=more.motion, on_path=more.path
         )
         step = self.progress.step
         done = step / stage.schedule.steps

@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from kineograph.data.latents import Latents, count_clips, describe, write_shard
+from kineograph.parallel.replicas import Replicas, run
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import Clips
 from kineograph.toybox.scene import to_json
 from kineograph.training.ahead import ahead
 from kineograph.training.clips import Batch, drawn
 from kineograph.training.journal import Say
-from kineograph.training.replicas import Replicas, run
 from kineograph.training.run import halved
 from kineograph.training.weights import digest, load_autoencoder
 from kineograph.types import Autoencoder

@@ -21,6 +21,7 @@ from kineograph.diffusion.process import Process
 from kineograph.errors import ConfigError, NumericsError
 from kineograph.media.encode import write_video
 from kineograph.parallel.recompute import blocks_of
+from kineograph.parallel.replicas import Replicas
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import Stage
 from kineograph.training import adapters, trackers
@@ -31,7 +32,6 @@ from kineograph.training.journal import Journal, Say, Tally
 from kineograph.training.learner import Encoder, Learner, read
 from kineograph.training.optim import Moved, Optimisers, unfreeze
 from kineograph.training.progress import Identity, Progress
-from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run, generator_draws, halved
 from kineograph.training.samples import Cached, Samples, Taken
 from kineograph.training.source import Anyhow, Bucketed, Source

@@ -10,9 +10,10 @@ from kineograph.checkpoints import files, parts
 from kineograph.conditioning.mask_mix import MaskedClips
 from kineograph.data.latents import sentences
 from kineograph.errors import ConfigError
+from kineograph.parallel import replicas
 from kineograph.recipes.recipe import Recipe
 from kineograph.text.words import Words, WordsConfig
-from kineograph.training import adapters, replicas
+from kineograph.training import adapters
 from kineograph.training.denoiser import DenoiserTrainer, Material, Shown
 from kineograph.training.journal import Say
 from kineograph.training.learner import Learner, encoder

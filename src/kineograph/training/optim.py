@@ -11,10 +11,8 @@ from torch import Tensor, nn
 
 from kineograph.errors import ConfigError, NumericsError, nearest
 from kineograph.optimisers.kinds import Named
+from kineograph.parallel.replicas import ALONE, Replicas
 from kineograph.recipes.stages import Schedule
-from kineograph.training.replicas import Replicas
-
-ALONE = Replicas()
 
 
 @dataclass(frozen=True)

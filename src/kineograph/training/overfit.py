@@ -4,10 +4,10 @@ import random
 from dataclasses import replace
 
 from kineograph.errors import NumericsError
+from kineograph.parallel.replicas import Replicas
 from kineograph.recipes.recipe import Recipe
 from kineograph.training.denoiser import DenoiserTrainer, Material
 from kineograph.training.journal import Say
-from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run, generator_draws
 
 FOLDER = "overfit"

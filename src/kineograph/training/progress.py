@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 from kineograph.config import diff, to_data
 from kineograph.errors import ConfigError
+from kineograph.parallel.replicas import Replicas
 from kineograph.recipes.recipe import Recipe
 from kineograph.recipes.stages import AutoencoderStage, Stage
 from kineograph.training import state as states
 from kineograph.training.journal import Journal
 from kineograph.training.lock import Lock
-from kineograph.training.replicas import Replicas
 from kineograph.training.run import Run
 
 SHOWN = 8  # differences in a message

@@ -8,8 +8,8 @@ from kineograph.data.assignment import Plan, assign, lines
 from kineograph.data.batches import BucketBatches, Filled
 from kineograph.data.buckets import Bucket
 from kineograph.errors import DataError
+from kineograph.parallel.replicas import Replicas
 from kineograph.recipes.stages import Stage, Windows
-from kineograph.training.replicas import Replicas
 from kineograph.training.samples import Cut, Samples, Taken
 
 

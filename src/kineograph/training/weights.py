@@ -13,6 +13,7 @@ from kineograph import recipes
 from kineograph.checkpoints import files, parts
 from kineograph.config import to_data
 from kineograph.errors import CheckpointError
+from kineograph.nn.undrawn import Undrawn
 from kineograph.recipes.recipe import Recipe
 from kineograph.training.coders import Coder
 
@@ -54,6 +55,7 @@ def save_recipe(folder: Path, recipe: Recipe) -> None:
 
 def load_autoencoder(folder: Path) -> Coder:
     """The autoencoder of a weights folder, ready to encode."""
-    autoencoder: Coder = recipes.read(folder).autoencoder.build()
+    with Undrawn():
+        autoencoder: Coder = recipes.read(folder).autoencoder.build()
     files.load_into(autoencoder, files.read(parts.find(folder, "autoencoder")))
     return autoencoder.eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Several processes that train one model: equal weights, averaged gradients.
+"""Several equal processes, which train one model or share other work.
 
 On a CPU, two processes of one thread each are faster than one of two threads. The same
 code joins an outer `torchrun`.
@@ -63,6 +63,9 @@ class Replicas:
         """Let all processes come to this point."""
         if self.count > 1:
             dist.barrier()
+
+
+ALONE = Replicas()
 
 
 def run(worker: Callable[..., None], processes: int, *arguments: Any) -> None:

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from kineograph.errors import KineographError, NumericsError
-from kineograph.training import replicas
-from kineograph.training.replicas import Replicas
+from kineograph.parallel import replicas
+from kineograph.parallel.replicas import Replicas
 
 WORKER = """
     from pathlib import Path
@@ -21,7 +21,7 @@ WORKER = """
     import torch
     from torch import nn
 
-    from kineograph.training.replicas import Replicas
+    from kineograph.parallel.replicas import Replicas
 
 
     def model() -> nn.Sequential:
@@ -95,7 +95,7 @@ FAILING = """
     import signal
 
     from kineograph.errors import NumericsError
-    from kineograph.training.replicas import Replicas
+    from kineograph.parallel.replicas import Replicas
 
 
     def complain(place: Replicas) -> None:
@@ -137,7 +137,7 @@ LASTING = """
     import time
     from pathlib import Path
 
-    from kineograph.training import replicas
+    from kineograph.parallel import replicas
 
 
     def last(place, folder):
