@@ -9,7 +9,7 @@ from kineograph.evaluation.flow import amount, flow
 from kineograph.evaluation.paths import path_error, seen_path, true_clip
 from kineograph.evaluation.physics import follow, law
 from kineograph.evaluation.prompts import load
-from kineograph.evaluation.steadiness import flicker, roughness, seam, steps
+from kineograph.evaluation.steadiness import flicker, roughness, seam, seam_to_rest, steps
 from kineograph.toybox import geometry
 from kineograph.toybox.motion import GRAVITY
 from kineograph.toybox.render import render, times
@@ -126,6 +126,21 @@ def test_a_jump_between_given_and_made_frames_is_a_seam():
     assert seam(jump, truth, range(5)) > 1.5
     assert seam(jump, truth, range(9)) == pytest.approx(1, abs=0.05)  # the jump is elsewhere
     assert seam(jump, truth, ()) == 1
+
+
+def test_a_seam_is_held_against_the_other_steps():
+    truth = clip_of(scene_of("left"))
+    jump = truth.clone()
+    jump[5:] = (jump[5:].int() + 20).clamp(max=255).to(torch.uint8)
+    assert seam_to_rest(jump, truth, range(5)) == pytest.approx(
+        seam(jump, truth, range(5)), abs=0.1
+    )
+    flashing = truth.clone()
+    flashing[::2] = (flashing[::2].int() + 20).clamp(max=255).to(torch.uint8)  # every step is alike
+    assert seam(flashing, truth, range(5)) > 1.5
+    assert seam_to_rest(flashing, truth, range(5)) == pytest.approx(1, abs=0.1)
+    every_second = range(0, len(truth), 2)
+    assert seam_to_rest(jump, truth, ()) == seam_to_rest(jump, truth, every_second) == 1
 
 
 def test_steps_and_roughness_have_known_sizes():

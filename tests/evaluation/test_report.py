@@ -46,7 +46,8 @@ def shown(number, right=True, flow=0.5):
 def made(number):
     return Made(
         outcome=outcome(number), given_psnr=40.0, psnr=30.0 + number, path=2.0, path_held=8.0,
-        flow=0.9, true_flow=1.0, seam=1.2, roughness=3.0, true_roughness=2.0, flicker=None,
+        flow=0.9, true_flow=1.0, seam=1.2, seam_to_rest=1.1,
+        roughness=3.0, true_roughness=2.0, flicker=None,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from kineograph.evaluation.kept import Kept
 from kineograph.evaluation.paths import Truth, path_error, seen_path
 from kineograph.evaluation.prompts import Prompt
 from kineograph.evaluation.ruler import Form, Ruler, psnr
-from kineograph.evaluation.steadiness import flicker, roughness, seam
+from kineograph.evaluation.steadiness import flicker, roughness, seam, seam_to_rest
 from kineograph.evaluation.text_clips import Say
 from kineograph.parallel.replicas import ALONE, Replicas
 
@@ -50,8 +50,8 @@ class Made:
 
     given_psnr: of the given frames as they come back. psnr: of the others. path: mean distance of
     the toys from where they truly are, in pixels, in those frames; path_held: the same of toys
-    that stay where they were last given. flow, true_flow: as in `Shown`. seam: as the function
-    of that name. roughness, true_roughness; flicker: grey levels.
+    that stay where they were last given. flow, true_flow: as in `Shown`. seam, seam_to_rest: as
+    the functions of these names. roughness, true_roughness; flicker: grey levels.
     """
 
     outcome: Outcome
@@ -62,6 +62,7 @@ class Made:
     flow: float
     true_flow: float
     seam: float
+    seam_to_rest: float
     roughness: float
     true_roughness: float
     flicker: float | None
@@ -129,6 +130,7 @@ def compare(
         flow=amount(video),
         true_flow=amount(truth.video),
         seam=seam(video, truth.video, places),
+        seam_to_rest=seam_to_rest(video, truth.video, places),
         roughness=roughness(video),
         true_roughness=roughness(truth.video),
         flicker=flicker(video, truth.video),

@@ -28,11 +28,37 @@ def seam(video: Tensor, truth: Tensor, given: Collection[int]) -> float:
         video, truth: (T, Y, X, 3) uint8.
         given: numbers of the given frames.
     """
-    pairs = [k for k in range(len(video) - 1) if (k in given) != (k + 1 in given)]
-    if not pairs:
+    at = _seams(len(video), given)
+    if not at.any():
         return 1.0
-    ratio = (steps(video) + 1) / (steps(truth) + 1)
-    return float(ratio[pairs].mean())
+    return float(_excess(video, truth)[at].mean())
+
+
+def seam_to_rest(video: Tensor, truth: Tensor, given: Collection[int]) -> float:
+    """How much more the seams stand out than the clip's other steps, against the true ones.
+
+    A factor, 1 where a seam looks like any other step: the mean that is `seam`, divided by the
+    same one of all other pairs of frames. 1 where there are none or no others.
+
+    Args:
+        video, truth: (T, Y, X, 3) uint8.
+        given: numbers of the given frames.
+    """
+    at, excess = _seams(len(video), given), _excess(video, truth)
+    if not at.any() or at.all():
+        return 1.0
+    return float(excess[at].mean() / excess[~at].mean())
+
+
+def _excess(video: Tensor, truth: Tensor) -> Tensor:
+    """How much larger each step is than the true one, (T - 1,)."""
+    return (steps(video) + 1) / (steps(truth) + 1)
+
+
+def _seams(frames: int, given: Collection[int]) -> Tensor:
+    """Which steps lead from a given to a made frame, or back, (T - 1,)."""
+    known = torch.tensor([number in given for number in range(frames)])
+    return known[1:] != known[:-1]
 
 
 def roughness(video: Tensor) -> float:

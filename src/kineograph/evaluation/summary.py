@@ -25,7 +25,8 @@ WORDS = "rank correlation of described and shown motion"
 ASKED = "rank correlation of motion score and shown motion"
 PATH, HELD = "path error", "path error if nothing moved"
 GIVEN, MADE = "given frames", "made frames to the true ones"
-SEAM, ROUGH, FLICKER = "seam, 1: none", "roughness, of the true one", "flicker where all rests"
+SEAM, SEAM_TO_REST = "seam, 1: none", "seam, of the other steps"
+ROUGH, FLICKER = "roughness, of the true one", "flicker where all rests"
 FOLLOWS = "follows the law"
 
 
@@ -75,6 +76,7 @@ def task(answer: Answer, scale: float) -> Iterator[Score]:
     yield from of_mean(group, HELD, [one.path_held for one in made], "px")
     yield from moving(group, [(one.flow, one.true_flow) for one in made], scale)
     yield from of_mean(group, SEAM, [one.seam for one in made])
+    yield from of_mean(group, SEAM_TO_REST, [one.seam_to_rest for one in made])
     rough = [one.roughness / one.true_roughness for one in made if one.true_roughness > 0.1]
     yield from of_mean(group, ROUGH, rough)
     yield from of_mean(group, FLICKER, [one.flicker for one in made], "grey levels")
