@@ -46,7 +46,7 @@ train-toybox: $(VENV)/.installed ## train the small model again, from nothing; s
 	    --clips 7000
 	$(BIN)/kineograph train --model toybox --start runs/64/denoiser/weights \
 	    --autoencoder runs/autoencoder/weights --data runs/latents --out runs/denoiser
-	$(BIN)/kineograph evaluate runs/denoiser/weights
+	$(BIN)/kineograph evaluate runs/denoiser/weights --processes 2
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -7,10 +7,13 @@ what was learned about a small picture holds in a large one (progressive resolut
 
 from dataclasses import replace
 
+from kineograph.autoencoders.losses_terms import TemporalDifferenceConfig
 from kineograph.conditioning.frame_masks import EVERY_TASK, FrameMasks
 from kineograph.config import override
+from kineograph.diffusion.guidance import ClassifierFree
 from kineograph.diffusion.objective import Objective
 from kineograph.diffusion.times import Even, LogitNormal, TokenShift
+from kineograph.optimisers.kinds import Muon
 from kineograph.recipes.stages import AutoencoderStage, Clips, Schedule, Stage, Windows
 from kineograph.recipes.toybox_64 import MUON, SHARP, TOYBOX_64, TOYS
 
@@ -19,6 +22,25 @@ IMAGE, VIDEO = 256, 1280  # latent cells of a picture, and of 17 frames
 
 SHORT = Clips(level=1, frames=9, size=SIZE, fps=8.0)
 WHOLE = Clips(level=1, frames=17, size=SIZE, fps=8.0)
+
+# Trails behind what moves are the decoder's, which knows short clips only until then.
+DECODER_AGAIN = AutoencoderStage(
+    name="decoder again",
+    clips=WHOLE,
+    schedule=Schedule(
+        steps=720,
+        batch=2,
+        rate=1e-3,
+        warmup=10,
+        decay=1.0,
+        shape="cosine",
+        average=0.98,
+        optimiser=Muon(matrices=("decoder.*weight",)),
+    ),
+    terms=(*SHARP, TemporalDifferenceConfig()),
+    emphasis=replace(TOYS, path=1.0),
+    frozen=("encoder.*",),
+)
 
 AUTOENCODER_STAGES = (
     AutoencoderStage(
@@ -39,6 +61,13 @@ AUTOENCODER_STAGES = (
         terms=SHARP,
         emphasis=TOYS,
         frozen=("encoder.*",),
+    ),
+    DECODER_AGAIN,
+    replace(
+        DECODER_AGAIN,
+        name="decoder at last",
+        schedule=replace(DECODER_AGAIN.schedule, steps=420),
+        terms=(*SHARP, TemporalDifferenceConfig(weight=4.0)),
     ),
 )
 
@@ -68,6 +97,16 @@ STAGES = (
         words_lost=0.0,
         given=FrameMasks(patterns=EVERY_TASK, noisiest=0.5),
     ),
+    Stage(
+        name="all tasks again",
+        latent_frames=5,
+        windows=Windows(share=0.4, known=3),
+        schedule=Schedule(
+            steps=560, batch=24, rate=2e-3, warmup=10, decay=1.0, average=0.98, optimiser=MUON
+        ),
+        words_lost=0.0,
+        given=FrameMasks(patterns=EVERY_TASK, noisiest=0.5),
+    ),
 )
 
 TOYBOX = replace(
@@ -79,6 +118,8 @@ TOYBOX = replace(
         times=LogitNormal(std=1.1, shift=TokenShift(low=(IMAGE, 0.6), high=(VIDEO, 0.9))),
         focus_weight=2.0,
     ),
+    # Later guidance adds nothing that is asked for; without the first steps' too little moves.
+    guidance=ClassifierFree(scale=4.0, interval=(0.5, 1.0)),
     sampling=replace(
         TOYBOX_64.sampling,
         schedule=Even(shift=TokenShift(low=(IMAGE, 0.8), high=(VIDEO, 1.1))),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kineograph.conditioning.frame_masks import EVERY_TASK, FrameMasks
 from kineograph.recipes.stages import AutoencoderStage, Clips, Schedule, Stage, Windows
-from kineograph.recipes.toybox import SIZE, TOYBOX
+from kineograph.recipes.toybox import DECODER_AGAIN, SIZE, TOYBOX
 from kineograph.recipes.toybox_64 import MUON, SHARP, SOFT, TOYS
 from kineograph.text.words import WordsConfig
 from kineograph.toybox.captions import vocabulary
@@ -38,15 +38,11 @@ AUTOENCODER_STAGES = (
         terms=SHARP,
         emphasis=TOYS,
     ),
-    AutoencoderStage(  # outlines beside what moves are the decoder's, and need the longest clips
+    replace(  # trails behind what moves are the decoder's, and need the longest clips
+        DECODER_AGAIN,
         name="decoder alone",
         clips=WHOLE,
-        schedule=Schedule(
-            steps=700, batch=16, rate=8e-4, warmup=20, decay=1.0, shape="cosine", average=0.99
-        ),
-        terms=SHARP,
-        emphasis=TOYS,
-        frozen=("encoder.*",),
+        schedule=replace(DECODER_AGAIN.schedule, steps=700, batch=16),
     ),
 )
 
