@@ -19,9 +19,9 @@ from pathlib import Path
 import torch
 
 from kineograph import recipes
+from kineograph.parallel.replicas import Replicas
 from kineograph.training import health
 from kineograph.training.autoencoder import STATISTICS_SEED, AutoencoderTrainer
-from kineograph.parallel.replicas import Replicas
 from kineograph.training.run import Run
 
 NAMES = tuple(name for name in recipes.names() if name.startswith("lab-"))
