@@ -1,9 +1,12 @@
 """Guidance asks for the branches it needs and combines them as its papers say."""
 
+import re
+
 import pytest
 import torch
 
 from kineograph.diffusion.guidance import ClassifierFree, Off
+from kineograph.errors import ConfigError
 from kineograph.types import Condition, Step, TextEmbedding
 
 CONDITION = Condition(TextEmbedding(torch.ones(2, 3, 4)))
@@ -42,3 +45,11 @@ def test_outside_its_interval_the_condition_is_all_there_is(time, looks):
     assert len(guidance.branches(CONDITION, EMPTY, step)) == looks
     found = guidance.combine(outputs, step, CONDITION)
     torch.testing.assert_close(found, WANTED if looks == 1 else 3 * WANTED - 2 * NULL)
+
+
+@pytest.mark.parametrize(
+    ("interval", "nearest"), [((0.8, 0.2), "[0.2, 0.8]"), ((-1.0, 2.0), "[0, 1]")]
+)
+def test_an_interval_that_is_none_is_refused_with_the_nearest_one(interval, nearest):
+    with pytest.raises(ConfigError, match=re.escape(f"nearest: {nearest}")):
+        ClassifierFree(scale=3.0, interval=interval)

@@ -110,6 +110,9 @@ def test_an_interrupted_measurement_goes_on_with_the_same_batches(ruler, tmp_pat
 class Unlucky(Replicas):
     """The first of two processes; the second one fails."""
 
+    def wait(self):
+        """The other one is here, too."""
+
     def collect(self, number):
         return [number, 1.0]
 
@@ -119,3 +122,6 @@ def test_what_another_process_cannot_make_is_an_error_here_too(ruler, tmp_path, 
     with pytest.raises(ConfigError, match="another process could not go on"):
         making.clips(PROMPTS[:4])
     assert len(list(tmp_path.rglob("*.json"))) == 2  # its own share
+    with pytest.raises(ConfigError, match="another process could not go on"):
+        making.clips(PROMPTS[:4])
+    assert len(list(tmp_path.rglob("*.json"))) == 4  # what is missing is shared anew

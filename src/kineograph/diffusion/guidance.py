@@ -6,6 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from kineograph.errors import ConfigError
 from kineograph.types import Condition, Step, TextEmbedding
 
 
@@ -46,14 +47,22 @@ class ClassifierFree:
 
     scale: 1 is no guidance and costs nothing. rescale: in [0, 1], how far each sample's
     standard deviation is brought back to that of the conditional output (Lin et al., 2023,
-    3.4). interval: the first and last time in [0, 1] at which it guides (Kynkaanniemi et al.,
-    2404.07724); a step outside looks at the condition alone, and costs half. None: always.
+    3.4). interval: the smallest and largest time in [0, 1] at which it guides (Kynkaanniemi et
+    al., 2404.07724); a step outside looks at the condition alone, and costs half. None: always.
     """
 
     kind: Literal["classifier_free"] = "classifier_free"
     scale: float
     rescale: float = 0.0
     interval: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.interval is not None and not 0 <= self.interval[0] <= self.interval[1] <= 1:
+            low, high = sorted(min(1.0, max(0.0, time)) for time in self.interval)
+            raise ConfigError(
+                f"interval {list(self.interval)}: expected two times in [0, 1], the smaller one "
+                f"first; nearest: [{low:g}, {high:g}]"
+            )
 
     @property
     def disturbs(self) -> int:
@@ -87,5 +96,5 @@ class ClassifierFree:
     def _guides(self, step: Step) -> bool:
         if self.interval is None:
             return True
-        low, high = sorted(self.interval)
+        low, high = self.interval
         return low <= float(step.time.max()) <= high  # given frames may have earlier times

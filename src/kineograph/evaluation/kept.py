@@ -61,11 +61,11 @@ class Kept(Generic[T]):
         return tuple(self._load(index) for index in range(count))
 
     def _make(self, count: int, make: Make[T], say: Callable[[str], None], together: int) -> None:
-        """Make what is missing of this process's share."""
-        for first in range(self.place.rank * together, count, self.place.count * together):
-            numbers = range(first, min(first + together, count))
-            if all(self._path(number).exists() for number in numbers):
-                continue
+        """Make this process's share of what is missing."""
+        groups = [range(k, min(k + together, count)) for k in range(0, count, together)]
+        missing = [one for one in groups if not all(self._path(k).exists() for k in one)]
+        self.place.wait()  # nobody writes before all have looked
+        for numbers in missing[self.place.rank :: self.place.count]:
             started = time.perf_counter()
             for number, (result, video) in zip(numbers, make(numbers), strict=True):
                 self._save(number, result, video)

@@ -23,9 +23,9 @@ class WideMuon(torch.optim.Optimizer):
     def __init__(
         self, params: Iterable[Tensor], *, lr: float, momentum: float = 0.95, weight_decay: float
     ) -> None:
-        torch_s = torch.optim.Muon([torch.nn.Parameter(torch.empty(1, 1))]).defaults
+        defaults = torch.optim.Muon([torch.nn.Parameter(torch.empty(1, 1))]).defaults
         own = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-        super().__init__(params, {**torch_s, **own, "adjust_lr_fn": "match_rms_adamw"})
+        super().__init__(params, {**defaults, **own, "adjust_lr_fn": "match_rms_adamw"})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]

@@ -71,6 +71,17 @@ AUTOENCODER_STAGES = (
     ),
 )
 
+ALL_TASKS = Stage(
+    name="all tasks",
+    latent_frames=5,
+    windows=Windows(share=0.4, known=3),
+    schedule=Schedule(
+        steps=220, batch=24, rate=1.5e-3, warmup=10, decay=1.0, average=0.97, optimiser=MUON
+    ),
+    words_lost=0.0,
+    given=FrameMasks(patterns=EVERY_TASK, noisiest=0.5),
+)
+
 STAGES = (
     Stage(
         name="images",
@@ -87,25 +98,11 @@ STAGES = (
             steps=1000, batch=24, rate=2.5e-3, warmup=20, decay=0.7, average=0.99, optimiser=MUON
         ),
     ),
-    Stage(
-        name="all tasks",
-        latent_frames=5,
-        windows=Windows(share=0.4, known=3),
-        schedule=Schedule(
-            steps=220, batch=24, rate=1.5e-3, warmup=10, decay=1.0, average=0.97, optimiser=MUON
-        ),
-        words_lost=0.0,
-        given=FrameMasks(patterns=EVERY_TASK, noisiest=0.5),
-    ),
-    Stage(
+    ALL_TASKS,
+    replace(
+        ALL_TASKS,
         name="all tasks again",
-        latent_frames=5,
-        windows=Windows(share=0.4, known=3),
-        schedule=Schedule(
-            steps=560, batch=24, rate=2e-3, warmup=10, decay=1.0, average=0.98, optimiser=MUON
-        ),
-        words_lost=0.0,
-        given=FrameMasks(patterns=EVERY_TASK, noisiest=0.5),
+        schedule=replace(ALL_TASKS.schedule, steps=560, rate=2e-3, average=0.98),
     ),
 )
 

@@ -6,9 +6,8 @@ a GPU; on a CPU the same numbers would take days. Caches of several levels mix i
 
 from dataclasses import replace
 
-from kineograph.conditioning.frame_masks import EVERY_TASK, FrameMasks
-from kineograph.recipes.stages import AutoencoderStage, Clips, Schedule, Stage, Windows
-from kineograph.recipes.toybox import DECODER_AGAIN, SIZE, TOYBOX
+from kineograph.recipes.stages import AutoencoderStage, Clips, Schedule, Stage
+from kineograph.recipes.toybox import ALL_TASKS, DECODER_AGAIN, SIZE, TOYBOX
 from kineograph.recipes.toybox_64 import MUON, SHARP, SOFT, TOYS
 from kineograph.text.words import WordsConfig
 from kineograph.toybox.captions import vocabulary
@@ -57,15 +56,11 @@ STAGES = (
         latent_frames=5,
         schedule=Schedule(steps=2400, batch=128, rate=3e-3, decay=0.65, optimiser=MUON),
     ),
-    Stage(
-        name="all tasks",
-        latent_frames=5,
-        windows=Windows(share=0.4, known=3),
-        schedule=Schedule(
-            steps=500, batch=128, rate=2e-3, warmup=20, decay=1.0, average=0.99, optimiser=MUON
+    replace(
+        ALL_TASKS,
+        schedule=replace(
+            ALL_TASKS.schedule, steps=500, batch=128, rate=2e-3, warmup=20, average=0.99
         ),
-        words_lost=0.0,
-        given=FrameMasks(patterns=EVERY_TASK, noisiest=0.5),
     ),
 )
 
